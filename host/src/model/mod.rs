@@ -1,0 +1,15 @@
+//! The nouns: plain data without I/O. Nothing here knows how it is stored, sent or executed.
+
+mod description;
+mod document;
+mod filter;
+mod funnel;
+mod ids;
+mod status;
+
+pub use description::{Description, Distance, Field, FieldKind, Input};
+pub use document::{Document, Lineage, SparseVector, Vector, LINEAGE_FIELD};
+pub use filter::{Condition, Filter, Operator};
+pub use funnel::Funnel;
+pub use ids::{BatchId, DocumentId, ExtractorRef, Name, NamespaceId};
+pub use status::BatchStatus;
