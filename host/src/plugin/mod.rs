@@ -1,0 +1,171 @@
+//! Extractors: WebAssembly components behind the WIT contract in `wit/`, run without trust.
+//!
+//! [`Host`] owns the wasmtime engine, [`Component`] is a checked and compiled extractor, an
+//! [`Instance`] a configured one that a single worker thread calls.
+//! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions, finiteness,
+//! UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
+
+use crate::error::Result;
+use crate::model::{Description, Vector};
+use arrow_array::{ArrayRef, BinaryArray, FixedSizeBinaryArray};
+use std::sync::Arc;
+
+/// Something that can be configured and run. WebAssembly components are one implementation, natively
+/// compiled extractors (in the benchmark) the other.
+pub trait Extractor: Send + Sync {
+    /// As `describe` says, for default parameters.
+    fn description(&self) -> &Description;
+
+    /// SHA-256 of the component, in hex.
+    fn digest(&self) -> &str;
+
+    /// A fresh instance for one worker. An error in the parameters is [`crate::error::Code::Invalid`].
+    fn instantiate(&self, parameters: &serde_json::Value) -> Result<Box<dyn Instance>>;
+}
+
+pub trait Instance: Send {
+    /// The description for the parameters it was configured with.
+    fn description(&self) -> &Description;
+
+    /// Extracts one batch. After a [`Failure`] the instance has already been replaced by a fresh one
+    /// where needed: it may be called again.
+    fn run(&mut self, input: &Input) -> std::result::Result<Output, Failure>;
+
+    /// Vectors for a search text, by output field.
+    fn embed_query(&mut self, text: &str) -> Result<Vec<(String, Vector)>>;
+}
+
+/// The rows of one call, one column for each of the description's inputs.
+#[derive(Clone)]
+pub struct Input {
+    pub rows: usize,
+    pub columns: Vec<InputColumn>,
+}
+
+#[derive(Clone)]
+pub enum InputColumn {
+    /// utf8 and json: `StringArray`; blob: `BinaryArray`; i64, f64, bool: the arrays of that type;
+    /// dense: `FixedSizeBinaryArray` of little-endian f32.
+    Array(ArrayRef),
+    /// A blob column of references: the host reads on behalf of the guest.
+    Cells(Arc<dyn Cells>),
+    /// An optional input that nothing is mapped to: every row is null.
+    Absent,
+}
+
+/// Blob cells that are fetched when they are read. `row` counts from 0 within the batch.
+pub trait Cells: Send + Sync {
+    /// Bytes; `None` for a null cell.
+    fn len(&self, row: usize) -> Result<Option<u64>>;
+    fn read(&self, row: usize, offset: u64, len: usize) -> Result<bytes::Bytes>;
+    /// The same cells for the rows [from, from + rows).
+    fn slice(&self, from: usize, rows: usize) -> Arc<dyn Cells>;
+}
+
+/// What one successful call made, checked.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Documents of each input row; 0 for a rejected row.
+    pub counts: Vec<u32>,
+    /// Sum of `counts`.
+    pub documents: usize,
+    /// One for each of the description's outputs.
+    pub columns: Vec<OutputColumn>,
+    /// Rows ascending, each once.
+    pub rejects: Vec<Reject>,
+    /// Lines the guest logged in this call, bounded.
+    pub log: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum OutputColumn {
+    /// utf8, json: `StringArray`; i64, f64, bool; blob: `BinaryArray`.
+    Scalar(ArrayRef),
+    /// dimension * 4 bytes a document, little-endian f32, finite. Never null.
+    Dense(FixedSizeBinaryArray),
+    /// u32 and f32, little-endian, indices strictly ascending; null where there is no vector.
+    Sparse { indices: BinaryArray, values: BinaryArray },
+    /// n * dimension * 4 bytes a document.
+    Multi(BinaryArray),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    pub row: usize,
+    pub code: String,
+    pub message: String,
+}
+
+/// A call that did not succeed. Nothing it pushed is kept.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub reason: Reason,
+    pub message: String,
+    /// Last lines the guest logged.
+    pub log: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The guest trapped: unreachable, out of bounds, division by zero, stack overflow.
+    Trap,
+    /// It ran longer than allowed.
+    Timeout,
+    /// It asked for more memory or table than allowed.
+    Memory,
+    /// It returned, logged or held more than allowed.
+    Output,
+    /// It broke the contract: wrong dimension, NaN, lying lengths, duplicate positions.
+    Contract,
+    /// `run` returned an error.
+    Guest,
+    /// The host could not read a referenced blob.
+    Input,
+}
+
+impl Reason {
+    /// The word in dead letters and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Trap => "trap",
+            Reason::Timeout => "timeout",
+            Reason::Memory => "memory_limit",
+            Reason::Output => "output_limit",
+            Reason::Contract => "contract",
+            Reason::Guest => "guest_error",
+            Reason::Input => "input",
+        }
+    }
+}
+
+/// What one instance may use. Units are in the names; all are tested on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub memory_bytes_max: usize,
+    pub table_elements_max: usize,
+    pub call_ms_max: u64,
+    /// Bytes a call may push into its sink.
+    pub output_bytes_max: usize,
+    pub documents_per_row_max: u32,
+    pub log_lines_max: usize,
+    pub log_line_bytes_max: usize,
+    pub component_bytes_max: usize,
+    /// Bytes of one blob cell.
+    pub cell_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 100_000,
+            call_ms_max: 30_000,
+            output_bytes_max: 64 << 20,
+            documents_per_row_max: 10_000,
+            log_lines_max: 1_000,
+            log_line_bytes_max: 4 << 10,
+            component_bytes_max: 64 << 20,
+            cell_bytes_max: 1 << 30,
+        }
+    }
+}
