@@ -1,0 +1,18 @@
+//! What a user writes: pipeline files, and sizes that are not the user's business by default.
+
+mod locate;
+mod pipeline;
+
+pub use pipeline::{
+    Bucket, BucketField, Collection, FieldType, Index, IndexType, Passthrough, PassthroughFull,
+    Pipeline, Sources,
+};
+
+/// Rows of a partition: the unit of work, retry and commit.
+pub const PARTITION_ROWS: usize = 1024;
+/// Bytes of a partition's input cells, so that large rows make small partitions.
+pub const PARTITION_BYTES: usize = 32 << 20;
+/// A pipeline file may be this large.
+pub const PIPELINE_BYTES_MAX: u64 = 1 << 20;
+/// Collections in one pipeline.
+pub const COLLECTIONS_MAX: usize = 256;

@@ -1,0 +1,69 @@
+//! Batches and what became of them.
+
+use super::{Op, Store};
+use crate::error::{Code, Error, Result};
+use crate::model::{BatchId, BatchStatus, Funnel, Name};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchRecord {
+    pub id: BatchId,
+    pub namespace: Name,
+    pub status: BatchStatus,
+    /// Digest of pipeline, pinned extractors and manifest: equal runs have equal ones.
+    pub fingerprint: String,
+    /// What the user called the pipeline: its file name.
+    pub pipeline: String,
+    /// Manifest URL by bucket.
+    pub manifests: Vec<(Name, String)>,
+    /// URL of the object store that holds the artifacts.
+    pub artifacts: String,
+    /// Where the documents go, as the user wrote it.
+    pub sink: String,
+    /// Number of this run in its namespace, from 1.
+    pub run: u64,
+    /// Grows with every claim: what a lower one writes late does not count.
+    pub fence: u64,
+    /// Partitions that were begun but not committed by an earlier claim, and so were run again.
+    pub repeated_partitions: u64,
+    pub created_at: String,
+    #[serde(default)]
+    pub started_at: Option<String>,
+    #[serde(default)]
+    pub ended_at: Option<String>,
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Filled at the end, in the order of the plan.
+    #[serde(default)]
+    pub collections: Vec<CollectionSummary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollectionSummary {
+    pub collection: Name,
+    pub tier: usize,
+    pub extractor: String,
+    pub partitions: u64,
+    #[serde(flatten)]
+    pub funnel: Funnel,
+    /// Documents of earlier runs that this one no longer makes.
+    pub stale_deleted: u64,
+}
+
+impl Store {
+    pub fn batch(&self, id: &BatchId) -> Result<BatchRecord> {
+        self.get(&format!("batch/{id}"))?.ok_or_else(|| {
+            Error::new(Code::NotFound, format!("there is no batch {id}"))
+                .hint("`quarry batch list` shows those of this data directory")
+        })
+    }
+
+    pub fn put_batch(record: &BatchRecord) -> Result<Op> {
+        Op::put(format!("batch/{}", record.id), record)
+    }
+
+    /// Oldest first: batch ids sort by time.
+    pub fn batches(&self) -> Result<Vec<BatchRecord>> {
+        self.scan("batch/").map(|entry| entry.map(|(_, record)| record)).collect()
+    }
+}

@@ -1,0 +1,129 @@
+//! Control state in sled: batches, partitions, namespaces, extractors. Never rows.
+//!
+//! One committer thread is the only writer. It groups what waits, applies it as one atomic batch,
+//! flushes, and fsyncs the file itself (sled's own flush does not survive a power cut), and only then
+//! answers. **Invariant:** an answer from [`Store::commit`] means that it is on the disk.
+//! A store whose flush failed is poisoned: it refuses everything from then on instead of lying.
+
+mod batches;
+mod committer;
+mod extractors;
+mod lock;
+mod namespaces;
+mod partitions;
+mod record;
+
+pub use batches::{BatchRecord, CollectionSummary};
+pub use committer::Op;
+pub use extractors::ExtractorRecord;
+pub use lock::DirectoryLock;
+pub use namespaces::NamespaceRecord;
+pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState};
+
+use crate::error::{Code, Context, Error, Result};
+use committer::Committer;
+use record::Record;
+use std::path::Path;
+use std::time::Duration;
+
+/// Written under [`VERSION_KEY`]; a store of another version is refused.
+const VERSION: u32 = 1;
+const VERSION_KEY: &str = "meta/version";
+const CACHE_BYTES: u64 = 16 << 20;
+const OPEN_ATTEMPTS: u32 = 20;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
+
+pub struct Store {
+    db: sled::Db,
+    committer: Committer,
+}
+
+impl Store {
+    /// Opens or creates the store in `directory`. The caller holds the [`DirectoryLock`] of the data
+    /// directory, so nobody else has it open.
+    pub fn open(directory: &Path) -> Result<Store> {
+        let named = || format!("can not open the state in {}", directory.display());
+        std::fs::create_dir_all(directory).context(Code::Unavailable, named)?;
+        remove_half_snapshots(directory).context(Code::Unavailable, named)?;
+        let db = open_with_patience(directory)?;
+        let committer = Committer::start(db.clone(), directory)?;
+        let store = Store { db, committer };
+        match store.get::<u32>(VERSION_KEY)? {
+            None => store.commit(vec![Op::put(VERSION_KEY, &VERSION)?])?,
+            Some(VERSION) => {}
+            Some(other) => {
+                let message = format!("the state in {} has version {other}", directory.display());
+                let hint = format!("this binary reads version {VERSION}; use the one that wrote it");
+                return Err(Error::new(Code::Corrupt, message).hint(hint));
+            }
+        }
+        Ok(store)
+    }
+
+    /// Applies all operations or none and returns when they are durable.
+    pub fn commit(&self, ops: Vec<Op>) -> Result<()> {
+        self.committer.commit(ops)
+    }
+
+    /// Applies the operations with the next group, without waiting for the disk. For notes whose
+    /// loss does no harm.
+    pub fn note(&self, ops: Vec<Op>) -> Result<()> {
+        self.committer.note(ops)
+    }
+
+    fn get<T: Record>(&self, key: &str) -> Result<Option<T>> {
+        let bytes = self.db.get(key).context(Code::Unavailable, || format!("can not read {key}"))?;
+        bytes.map(|bytes| record::decode(key, &bytes)).transpose()
+    }
+
+    fn scan<'a, T: Record + 'a>(
+        &'a self,
+        prefix: &str,
+    ) -> impl Iterator<Item = Result<(String, T)>> + 'a {
+        let prefix_bytes = prefix.len();
+        self.db.scan_prefix(prefix).map(move |entry| {
+            let (key, bytes) =
+                entry.context(Code::Unavailable, || "can not read the state".to_string())?;
+            let key = std::str::from_utf8(&key)
+                .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
+            Ok((key[prefix_bytes..].to_string(), record::decode(key, &bytes)?))
+        })
+    }
+}
+
+/// sled leaves `snap.*.generating` behind when it dies while snapshotting and then refuses to open.
+fn remove_half_snapshots(directory: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opening right after another handle was dropped can answer WouldBlock for a moment.
+fn open_with_patience(directory: &Path) -> Result<sled::Db> {
+    let config = sled::Config::new()
+        .path(directory)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None)
+        .mode(sled::Mode::LowSpace);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let error = match config.open() {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        let busy = matches!(&error, sled::Error::Io(io)
+            if io.kind() == std::io::ErrorKind::WouldBlock || io.to_string().contains("lock"));
+        if !busy || attempt == OPEN_ATTEMPTS {
+            let message = format!("can not open the state in {}", directory.display());
+            let code = if busy { Code::InUse } else { Code::Corrupt };
+            return Err(Error::new(code, message).source(error));
+        }
+        std::thread::park_timeout(OPEN_PAUSE);
+    }
+}

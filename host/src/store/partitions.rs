@@ -1,0 +1,145 @@
+//! The unit of work, retry and commit.
+
+use super::{Op, Store};
+use crate::error::{Code, Error, Result};
+use crate::model::{BatchId, Funnel};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which slice of a collection's input: the number of the artifact in tier 0, and below that the
+/// slice of each part on the way, so a partition is named the same in every run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PartitionId(pub Vec<u32>);
+
+impl PartitionId {
+    pub fn root(number: u32) -> Self {
+        PartitionId(vec![number])
+    }
+
+    /// Slice `slice` of the part that this partition writes.
+    pub fn child(&self, slice: u32) -> Self {
+        let mut path = self.0.clone();
+        path.push(slice);
+        PartitionId(path)
+    }
+
+    pub fn slice(&self) -> u32 {
+        self.0.last().copied().unwrap_or(0)
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let numbers: std::result::Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+        match numbers {
+            Ok(numbers) => Ok(PartitionId(numbers)),
+            Err(_) => Err(Error::new(Code::Corrupt, format!("`{text}` is not a partition"))),
+        }
+    }
+}
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, number) in self.0.iter().enumerate() {
+            let dot = if at == 0 { "" } else { "." };
+            write!(f, "{dot}{number:05}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A partition of a collection of a batch. `source` tells the sources of one collection apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PartitionKey {
+    /// Index of the collection in the plan.
+    pub collection: usize,
+    /// Index among the collection's sources.
+    pub source: usize,
+    pub id: PartitionId,
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03}/{:02}/{}", self.collection, self.source, self.id)
+    }
+}
+
+impl PartitionKey {
+    fn parse(text: &str) -> Result<Self> {
+        let mut words = text.splitn(3, '/');
+        let mut next = || words.next().unwrap_or("");
+        let (collection, source, id) = (next().parse(), next().parse(), next());
+        match (collection, source) {
+            (Ok(collection), Ok(source)) => {
+                Ok(PartitionKey { collection, source, id: PartitionId::parse(id)? })
+            }
+            _ => Err(Error::new(Code::Corrupt, format!("`{text}` is not a partition key"))),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartitionRecord {
+    pub state: PartitionState,
+    /// Times it was started.
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PartitionState {
+    /// Started by the claim `fence`; nothing of it counts.
+    Leased { fence: u64 },
+    /// The part is in the object store; its documents count.
+    Committed {
+        funnel: Funnel,
+        /// Part relative to the batch's folder; `None` without documents.
+        part: Option<String>,
+        /// Dead letters relative to the batch's folder.
+        dead: Option<String>,
+        /// Rows of a slice of the part for the collections that read it.
+        slice_rows: u32,
+        /// Whether the documents are durable in the vector sink.
+        sunk: bool,
+    },
+}
+
+fn prefix(batch: &BatchId) -> String {
+    format!("partition/{batch}/")
+}
+
+impl Store {
+    pub fn partition(&self, batch: &BatchId, key: &PartitionKey) -> Result<Option<PartitionRecord>> {
+        self.get(&format!("{}{key}", prefix(batch)))
+    }
+
+    pub fn put_partition(
+        batch: &BatchId,
+        key: &PartitionKey,
+        record: &PartitionRecord,
+    ) -> Result<Op> {
+        Op::put(format!("{}{key}", prefix(batch)), record)
+    }
+
+    /// All partitions of the batch, by collection, source and id.
+    pub fn partitions<'a>(
+        &'a self,
+        batch: &BatchId,
+    ) -> impl Iterator<Item = Result<(PartitionKey, PartitionRecord)>> + 'a {
+        self.scan(&prefix(batch)).map(|entry| {
+            let (key, record) = entry?;
+            Ok((PartitionKey::parse(&key)?, record))
+        })
+    }
+
+    /// The partitions of one collection of the batch.
+    pub fn partitions_of<'a>(
+        &'a self,
+        batch: &BatchId,
+        collection: usize,
+    ) -> impl Iterator<Item = Result<(PartitionKey, PartitionRecord)>> + 'a {
+        let head = format!("{collection:03}/");
+        self.scan(&format!("{}{head}", prefix(batch))).map(move |entry| {
+            let (key, record) = entry?;
+            Ok((PartitionKey::parse(&format!("{head}{key}"))?, record))
+        })
+    }
+}
