@@ -5,11 +5,16 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::blob::{Cells, READ_BYTES_MAX};
-use crate::runner::{Pulled, Runner, Source, Target};
+use crate::runner::{self, Pulled, Runner, Source, Target};
 use crate::{Column, Description, Extractor, FieldType, InputRow, Query, Reject};
 
 /// Input a tile should have, as the host cuts it.
 const TILE_BYTES: usize = 192 << 10;
+
+/// What an extractor is with its default parameters.
+pub fn describe<E: Extractor>() -> Description {
+    runner::describe::<E>()
+}
 
 /// A column of input, borrowed.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +146,7 @@ pub struct NativeExtractor<E: Extractor> {
 impl<E: Extractor> NativeExtractor<E> {
     /// Configures the extractor; errors name the parameter.
     pub fn new(parameters: &Value) -> Result<Self, String> {
-        Ok(Self { runner: Runner::from_value(parameters.clone())?, tile: None })
+        Ok(Self { runner: Runner::new(&parameters.to_string())?, tile: None })
     }
 
     /// Fixes the rows of a tile; otherwise they follow from the size of the rows.

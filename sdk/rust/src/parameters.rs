@@ -12,15 +12,8 @@ pub struct NoParameters {}
 
 /// Parses the parameters of a collection.
 pub(crate) fn parse<P: DeserializeOwned>(text: &str) -> Result<P, String> {
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| format!("the parameters are not JSON: {error}"))?;
-    from_value(value)
-}
-
-pub(crate) fn from_value<P: DeserializeOwned>(value: Value) -> Result<P, String> {
-    let Value::Object(object) = value else {
-        return Err("the parameters are not a JSON object".to_owned());
-    };
+    let object: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| format!("the parameters are not a JSON object: {error}"))?;
     P::deserialize(&Value::Object(object.clone())).map_err(|error| match culprit::<P>(object) {
         Some(name) => format!("parameter `{name}`: {error}"),
         None => format!("parameters: {error}"),

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::blob::Cells;
 use crate::{
     Column, Description, Documents, Extractor, FieldType, InputRow, OutputRow, Query, Reject,
@@ -66,15 +64,7 @@ pub(crate) fn describe<E: Extractor>() -> Description {
 
 impl<E: Extractor> Runner<E> {
     pub(crate) fn new(text: &str) -> Result<Self, String> {
-        Self::build(parameters::parse(text)?)
-    }
-
-    pub(crate) fn from_value(value: Value) -> Result<Self, String> {
-        Self::build(parameters::from_value(value)?)
-    }
-
-    fn build(parameters: E::Parameters) -> Result<Self, String> {
-        let extractor = E::new(parameters)?;
+        let extractor = E::new(parameters::parse(text)?)?;
         let mut description = Description::of::<E>();
         extractor.describe(&mut description);
         description.check()?;

@@ -1,4 +1,5 @@
 //! The contract, inside a component. Not for authors: `export!` uses it.
+#![allow(missing_docs)]
 
 use std::borrow::Cow;
 use std::cell::RefCell;
