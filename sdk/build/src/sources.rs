@@ -1,0 +1,180 @@
+//! The cache key of an extractor: a digest over everything its component depends on.
+//!
+//! That is every file of the package and of the packages it takes by path, the part of the lock file
+//! it reaches, the workspace's settings that matter, the contract's WIT folder, the compiler and this
+//! builder. Paths go in relative to their package, so that a clone elsewhere has the same keys. Not
+//! seen: files a crate includes from outside those folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
+
+use crate::package::{self, Package};
+use crate::{compile, component};
+
+/// Changes whenever this builder makes something else out of the same sources.
+const BUILDER: &str = concat!("quarry-build ", env!("CARGO_PKG_VERSION"), " recipe 1");
+
+pub(crate) fn key(package: &Package, compiler: &str) -> Result<String> {
+    let mut digest = Sha256::new();
+    let mut add = |label: &str, bytes: &[u8]| {
+        digest.update((label.len() as u64).to_le_bytes());
+        digest.update(label);
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    };
+    add("builder", BUILDER.as_bytes());
+    add("compiler", compiler.as_bytes());
+    add("flags", compile::FLAGS.join(" ").as_bytes());
+    add("package", format!("{}@{}", package.name, package.version).as_bytes());
+    let root = &package.root_manifest;
+    for part in [&["profile", "guest"][..], &["profile", "release"], &["patch"], &["replace"]] {
+        add(&part.join("."), setting(root, part).as_bytes());
+    }
+    for part in ["package", "dependencies", "lints"] {
+        add(part, setting(root, &["workspace", part]).as_bytes());
+    }
+    add("lock", locked(package)?.as_bytes());
+    for (label, directory) in folders(package)? {
+        for file in files(&directory)? {
+            let name =
+                file.strip_prefix(&directory).unwrap_or(&file).to_string_lossy().into_owned();
+            let bytes =
+                fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            add(&format!("{label}/{name}"), &bytes);
+        }
+    }
+    Ok(component::hex(&digest.finalize()))
+}
+
+/// One setting of a manifest as text; empty when it is not there.
+fn setting(manifest: &Table, path: &[&str]) -> String {
+    let mut keys = path.iter();
+    let mut value = keys.next().and_then(|key| manifest.get(*key));
+    for key in keys {
+        value = value.and_then(|value| value.get(*key));
+    }
+    value.map(Value::to_string).unwrap_or_default()
+}
+
+/// The folders whose files count, by a label that does not depend on where the clone is: the package,
+/// the packages it takes by path (theirs too), and the `wit` folder of each of their workspaces.
+fn folders(package: &Package) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![package.directory.clone()];
+    while let Some(directory) = open.pop() {
+        if !seen.insert(directory.clone()) {
+            continue;
+        }
+        let manifest = package::manifest(&directory)?;
+        let (root, root_manifest) = package::workspace(&directory, &manifest)?;
+        let contract = root.join("wit");
+        if contract.is_dir() && root != directory {
+            found.insert(format!("wit of {}", label(&root, package)), contract);
+        }
+        for relative in path_dependencies(&manifest) {
+            open.extend(directory.join(relative).canonicalize());
+        }
+        let shared = root_manifest.get("workspace").and_then(|table| table.get("dependencies"));
+        for name in inherited(&manifest) {
+            let path = shared.and_then(|all| all.get(&name)).and_then(|one| one.get("path"));
+            if let Some(relative) = path.and_then(Value::as_str) {
+                open.extend(root.join(relative).canonicalize());
+            }
+        }
+        found.insert(label(&directory, package), directory);
+    }
+    Ok(found)
+}
+
+fn label(directory: &Path, package: &Package) -> String {
+    let inside = directory.strip_prefix(&package.root).ok();
+    let name = inside.or_else(|| directory.file_name().map(Path::new));
+    name.unwrap_or(directory).to_string_lossy().into_owned()
+}
+
+fn dependency_tables(manifest: &Table) -> impl Iterator<Item = &Table> {
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let scopes = targets.into_iter().flat_map(|targets| targets.values());
+    let scopes = scopes.filter_map(Value::as_table).chain([manifest]);
+    scopes.flat_map(|scope| {
+        ["dependencies", "build-dependencies"]
+            .into_iter()
+            .filter_map(|key| scope.get(key).and_then(Value::as_table))
+    })
+}
+
+fn path_dependencies(manifest: &Table) -> impl Iterator<Item = &str> {
+    let all = dependency_tables(manifest).flat_map(|table| table.values());
+    all.filter_map(|value| value.get("path").and_then(Value::as_str))
+}
+
+/// Names of the dependencies declared as `{ workspace = true }`.
+fn inherited(manifest: &Table) -> impl Iterator<Item = String> {
+    let all = dependency_tables(manifest).flatten();
+    all.filter(|(_, value)| value.get("workspace").is_some()).map(|(name, _)| name.clone())
+}
+
+/// Every file below a folder in a fixed order, without hidden ones and build products.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(folder) = open.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("cannot list `{}`", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // A lone package's lock file is counted by what it says, not by its bytes.
+            let ours = !name.starts_with('.') && name != "target" && name != "Cargo.lock";
+            if ours && path.is_dir() {
+                open.push(path);
+            } else if ours && path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The locked packages this one reaches, one a line; empty without a lock file. Only these: a new
+/// dependency of another member must not rebuild every extractor.
+fn locked(package: &Package) -> Result<String> {
+    let path = package.root.join("Cargo.lock");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(String::new());
+    };
+    let lock: Table = text.parse().with_context(|| format!("cannot parse `{}`", path.display()))?;
+    let all: Vec<&Value> =
+        lock.get("package").and_then(Value::as_array).into_iter().flatten().collect();
+    let text_of = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let mut reached = BTreeSet::new();
+    let mut open = vec![format!("{} {}", package.name, package.version)];
+    while let Some(wanted) = open.pop() {
+        // `name`, `name version` or `name version (source)`.
+        let mut words = wanted.split(' ');
+        let (name, version) = (words.next().unwrap_or_default(), words.next());
+        for one in all.iter().filter(|one| {
+            text_of(one, "name") == name
+                && version.is_none_or(|version| text_of(one, "version") == version)
+        }) {
+            let line =
+                ["name", "version", "source", "checksum"].map(|key| text_of(one, key)).join(" ");
+            if reached.insert(line) {
+                let next = one.get("dependencies").and_then(Value::as_array);
+                open.extend(
+                    next.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
+                );
+            }
+        }
+    }
+    Ok(reached.into_iter().collect::<Vec<_>>().join("\n"))
+}
