@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod blob;
+mod bytes64;
 mod column;
 mod description;
 mod documents;
@@ -20,6 +21,7 @@ pub mod testing;
 pub mod wasm;
 
 pub use blob::{Blob, BlobError, READ_BYTES_MAX};
+pub use bytes64::{BLOCK, Bytes64};
 pub use column::Column;
 pub use description::{Description, Distance, FieldType, InputField, OutputField};
 pub use documents::Documents;

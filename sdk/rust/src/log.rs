@@ -33,13 +33,13 @@ macro_rules! level {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $hidden {
-                            ($dollar($dollar argument:tt)*) => {
-                                $crate::log::write(
-                                    $crate::log::Level::$level,
-                                    ::std::format_args!($dollar($dollar argument)*),
-                                )
-                            };
-                        }
+                                            ($dollar($dollar argument:tt)*) => {
+                                                $crate::log::write(
+                                                    $crate::log::Level::$level,
+                                                    ::std::format_args!($dollar($dollar argument)*),
+                                                )
+                                            };
+                                        }
         #[doc = $doc]
         #[doc(inline)]
         pub use $hidden as $name;
