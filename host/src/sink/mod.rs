@@ -7,7 +7,23 @@
 //!
 //! All calls block; they are made from worker threads, never from an async task.
 
-use crate::error::Result;
+mod batch;
+pub mod conformance;
+#[cfg(feature = "edge")]
+mod edge;
+mod filter;
+mod layout;
+mod remote;
+mod spec;
+
+#[cfg(feature = "edge")]
+pub use edge::{EdgeSink, FreeBytes};
+pub use filter::to_json as filter_to_json;
+pub use layout::{DIMENSION_MAX, PAYLOAD_DEPTH_MAX, VECTOR_VALUE_MAX};
+pub use remote::QdrantSink;
+pub use spec::{SinkSpec, open};
+
+use crate::error::{Error, Result};
 use crate::model::{Distance, Document, DocumentId, Filter, Name, Vector};
 
 /// The named vectors of a namespace and the payload fields that are indexed.
@@ -32,14 +48,15 @@ pub enum VectorKind {
     Sparse,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct IndexSpec {
     /// Dotted path in the payload.
     pub path: String,
     pub kind: IndexKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IndexKind {
     Keyword,
     Integer,
@@ -52,14 +69,19 @@ pub enum IndexKind {
 /// One search over one namespace.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// One vector: nearest neighbours. Several: each ranked on its own, then fused by reciprocal rank.
+    /// One vector: nearest neighbours, scored by the distance of that vector. Several: each ranked
+    /// on its own, then fused by reciprocal rank: a document scores the sum of `1 / (2 + rank)`
+    /// over the lists that hold it, ranks from 0 (Qdrant's default, k = 2).
     pub vectors: Vec<(String, Vector)>,
     pub filter: Option<Filter>,
+    /// At most [`SEARCH_LIMIT_MAX`].
     pub limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
+    /// Higher is better for `cosine`, `dot`, sparse and fused; a distance, lower is better, for
+    /// `euclid` and `manhattan`.
     pub score: f32,
     /// Without vectors.
     pub document: Document,
@@ -71,6 +93,7 @@ pub struct Scroll {
     pub filter: Option<Filter>,
     /// First id of the page, as [`Page::next`] gave it.
     pub from: Option<DocumentId>,
+    /// 1 to [`SCROLL_LIMIT_MAX`].
     pub limit: usize,
     pub with_vectors: bool,
 }
@@ -80,6 +103,11 @@ pub struct Page {
     pub documents: Vec<Document>,
     pub next: Option<DocumentId>,
 }
+
+/// Most hits of one search.
+pub const SEARCH_LIMIT_MAX: usize = 10_000;
+/// Most documents of one page.
+pub const SCROLL_LIMIT_MAX: usize = 10_000;
 
 /// What both engines do; [`conformance`] is the definition of how.
 pub trait VectorSink: Send + Sync {
@@ -101,7 +129,8 @@ pub trait VectorSink: Send + Sync {
     fn flush(&self, namespace: &Name) -> Result<()>;
 
     /// Deletes the documents of `collection` that descend from one of `objects` and were written by a
-    /// run before `run`. Returns how many.
+    /// run before `run`. Returns how many there were. Pass many objects at once (some ten thousand):
+    /// every call looks for older documents first.
     fn delete_stale(
         &self,
         namespace: &Name,
@@ -111,17 +140,71 @@ pub trait VectorSink: Send + Sync {
     ) -> Result<u64>;
 
     /// Documents in the order of `ids`, without those that do not exist.
-    fn get(&self, namespace: &Name, ids: &[DocumentId], with_vectors: bool)
-        -> Result<Vec<Document>>;
+    fn get(
+        &self,
+        namespace: &Name,
+        ids: &[DocumentId],
+        with_vectors: bool,
+    ) -> Result<Vec<Document>>;
 
     fn scroll(&self, namespace: &Name, scroll: &Scroll) -> Result<Page>;
 
     /// Exact.
     fn count(&self, namespace: &Name, filter: Option<&Filter>) -> Result<u64>;
 
-    /// Best first.
+    /// Best first; equal scores in the order of the ids.
     fn search(&self, namespace: &Name, search: &Search) -> Result<Vec<Hit>>;
 
     /// Builds or improves indexes; may take long, never blocks writers. Remote engines do it themselves.
     fn optimize(&self, namespace: &Name) -> Result<()>;
+
+    /// Deletes the namespace with everything in it; fine when there is none.
+    fn remove(&self, namespace: &Name) -> Result<()>;
+}
+
+/// Qdrant's default weight of the first rank in a fused search.
+const RRF_K: usize = 2;
+/// Least candidates of each list of a fused search: short lists would make fusion a lottery.
+const FUSED_CANDIDATES_MIN: usize = 64;
+
+/// How many points a search asks its engine for.
+struct Limits {
+    /// Of each list, when there are several.
+    each: usize,
+    /// In all. More than asked for when lists are fused: equal scores are frequent there, engines
+    /// order them at random, and cutting comes after ordering them by id.
+    fused: usize,
+}
+
+/// Checks what can be wrong with a search; `None` when it can not find anything.
+fn check_search(layout: &Layout, search: &Search) -> Result<Option<Limits>> {
+    if search.vectors.is_empty() {
+        return Err(Error::invalid("a search needs a vector"));
+    }
+    for (name, vector) in &search.vectors {
+        layout.check_vector(name, vector)?;
+    }
+    if search.limit == 0 {
+        return Ok(None);
+    }
+    let limit = check_limit(search.limit, SEARCH_LIMIT_MAX)?;
+    let each = limit.max(FUSED_CANDIDATES_MIN);
+    let fused = if search.vectors.len() == 1 { limit } else { each * search.vectors.len() };
+    Ok(Some(Limits { each, fused }))
+}
+
+fn check_limit(limit: usize, max: usize) -> Result<usize> {
+    if (1..=max).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Error::invalid(format!("a limit of {limit} is not within 1 to {max}")).field("limit"))
+}
+
+/// The engine's order with equal scores by id, cut to the limit.
+fn rank(mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    for equal in hits.chunk_by_mut(|a, b| a.score == b.score) {
+        equal.sort_by_key(|hit| hit.document.id);
+    }
+    hits.truncate(limit);
+    hits
 }

@@ -1,0 +1,297 @@
+//! One namespace: one shard of the engine in one directory.
+
+use super::convert::{self, Links};
+use crate::error::{Code, Context, Error, Result};
+use crate::sink::{IndexKind, IndexSpec, Layout, VectorKind, VectorSpec};
+use engine::{EdgeConfig, EdgeShard, Memory, OperationError, UpdateOperation};
+use qdrant_edge as engine;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+/// Threads that search the segments of one shard side by side. The engine's default of four for
+/// each processor, for each namespace, buys nothing here.
+const SEARCH_THREADS: usize = 2;
+/// Segments that the optimizer aims at.
+const SEGMENTS: usize = 2;
+
+pub(super) struct Shard {
+    path: PathBuf,
+    /// `None` only between closing and opening again.
+    engine: RwLock<Option<EdgeShard>>,
+    layout: RwLock<Arc<Layout>>,
+}
+
+impl Shard {
+    /// Makes the directory whole beside its place and moves it there: a crash leaves nothing, or
+    /// garbage that the next attempt removes, or an empty shard.
+    pub(super) fn create(path: &Path, layout: &Layout) -> Result<()> {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let unfinished = parent.join(format!(".new-{name}"));
+        let failed = || format!("can not create {}", path.display());
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).context(Code::Unavailable, failed)?;
+        }
+        let shard = EdgeShard::new(&unfinished, config(layout)).map_err(|e| failure(path, e))?;
+        for operation in index_operations(&all_indexes(layout)) {
+            shard.update(operation).map_err(|error| failure(path, error))?;
+        }
+        shard.flush().map_err(|error| failure(path, error))?;
+        drop(shard);
+        fs::rename(&unfinished, path).context(Code::Unavailable, failed)?;
+        sync_directory(parent).context(Code::Unavailable, failed)
+    }
+
+    /// Loads what [`Shard::create`] made, and replays what was not flushed.
+    pub(super) fn open(path: &Path) -> Result<Shard> {
+        let engine = load(path)?;
+        let layout = read_layout(&engine).map_err(|error| failure(path, error))?;
+        Ok(Shard {
+            path: path.to_path_buf(),
+            engine: RwLock::new(Some(engine)),
+            layout: RwLock::new(Arc::new(layout)),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn layout(&self) -> Arc<Layout> {
+        self.layout.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds the vectors and indexes that `wanted` has more; the points stay.
+    pub(super) fn extend(&self, wanted: &Layout) -> Result<()> {
+        let existing = self.layout();
+        let merged = Layout::merge(&existing, wanted)?;
+        if merged == *existing {
+            return Ok(());
+        }
+        let vectors = merged.vectors.iter().filter(|it| existing.vector(&it.name).is_none());
+        let indexes = merged.indexes.iter().filter(|it| !existing.indexes.contains(it)).cloned();
+        let vectors = vectors.map(|spec| {
+            UpdateOperation::VectorNameOperation(engine::VectorNameOperations::CreateVectorName(
+                engine::CreateVectorName {
+                    vector_name: spec.name.clone(),
+                    config: convert::added_vector(spec.kind),
+                },
+            ))
+        });
+        let indexes: Vec<_> = indexes.collect();
+        for operation in vectors.chain(index_operations(&indexes)) {
+            self.update(operation)?;
+        }
+        self.flush()?;
+        *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(merged);
+        Ok(())
+    }
+
+    /// Makes an index that is not part of the layout, if it is not there yet.
+    pub(super) fn ensure_index(&self, path: &str, kind: IndexKind) -> Result<()> {
+        let schema = self.read(|engine| Ok(engine.info()?.payload_schema))?;
+        if schema.keys().any(|known| known.to_string() == path) {
+            return Ok(());
+        }
+        let spec = IndexSpec { path: path.to_string(), kind };
+        index_operations(&[spec]).try_for_each(|operation| self.update(operation))
+    }
+
+    /// Writes one operation: in the log and visible on return.
+    ///
+    /// After a failure of its storage the engine refuses everything until it is opened again, so
+    /// that happens here. What was logged is replayed by it; whether this operation was, nobody
+    /// can tell, and the caller repeats it: every operation may run twice.
+    pub(super) fn update(&self, operation: UpdateOperation) -> Result<()> {
+        let error = {
+            let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(engine) = engine.as_ref() else { return Err(self.closed()) };
+            match engine.update(operation) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            }
+        };
+        if breaks(&error) {
+            self.reopen()?;
+        }
+        Err(failure(&self.path, error))
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&EdgeShard) -> std::result::Result<T, OperationError>,
+    ) -> Result<T> {
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = engine.as_ref().ok_or_else(|| self.closed())?;
+        read(engine).map_err(|error| failure(&self.path, error))
+    }
+
+    pub(super) fn flush(&self) -> Result<()> {
+        self.read(EdgeShard::flush)
+    }
+
+    /// Merges segments, builds graphs, and brings vectors that were added later where all are.
+    pub(super) fn optimize(&self) -> Result<()> {
+        let misplaced = self.read(|engine| Ok(place(&mut engine.config().clone())))?;
+        if misplaced {
+            self.reopen()?;
+        }
+        self.read(EdgeShard::optimize).map(|_| ())
+    }
+
+    /// Closes the engine and opens it again. Waits for running calls.
+    fn reopen(&self) -> Result<()> {
+        let mut engine: RwLockWriteGuard<'_, Option<EdgeShard>> =
+            self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        // Its lock is freed by dropping it, so there is a moment without an engine.
+        *engine = None;
+        *engine = Some(load(&self.path)?);
+        Ok(())
+    }
+
+    fn closed(&self) -> Error {
+        let message = format!("the vector engine in {} could not be reopened", self.path.display());
+        Error::new(Code::Unavailable, message).hint("restart to try again")
+    }
+}
+
+fn load(path: &Path) -> Result<EdgeShard> {
+    let mut config = match EdgeConfig::load(path) {
+        Some(config) => config.map_err(|error| failure(path, error))?,
+        None => {
+            let message = format!("{} has no edge_config.json", path.display());
+            return Err(Error::new(Code::Corrupt, message));
+        }
+    };
+    place(&mut config);
+    EdgeShard::load(path, Some(config)).map_err(|error| failure(path, error))
+}
+
+/// Everything that can be on disk is: what then counts as memory are the point ids and what the
+/// appendable segment has not handed to the optimizer.
+fn config(layout: &Layout) -> EdgeConfig {
+    let mut builder = EdgeConfig::builder();
+    for VectorSpec { name, kind } in &layout.vectors {
+        builder = match *kind {
+            VectorKind::Sparse => {
+                builder.sparse_vector(name, engine::EdgeSparseVectorParams::builder().build())
+            }
+            VectorKind::Dense { dimension, distance } => {
+                let distance = convert::distance(distance);
+                let params = engine::EdgeVectorParams::builder(dimension as usize, distance);
+                builder.vector(name, params.build())
+            }
+            VectorKind::Multi { dimension, distance } => {
+                let distance = convert::distance(distance);
+                let params = engine::EdgeVectorParams::builder(dimension as usize, distance);
+                builder.vector(name, params.multivector_config(convert::MULTI).build())
+            }
+        };
+    }
+    let mut config = builder.build();
+    place(&mut config);
+    config
+}
+
+/// Sets our tunables; whether that changed anything in a vector's place.
+fn place(config: &mut EdgeConfig) -> bool {
+    let cold = Some(Memory::Cold);
+    let mut changed = false;
+    for params in config.vectors.values_mut() {
+        changed |= params.memory != cold;
+        params.memory = cold;
+    }
+    for params in config.sparse_vectors.values_mut() {
+        changed |= params.memory != cold;
+        params.memory = cold;
+    }
+    config.payload_memory = cold;
+    config.max_search_threads = Some(SEARCH_THREADS);
+    config.hnsw_config =
+        Some(engine::HnswIndexConfig { memory: cold, ..engine::HnswIndexConfig::default() });
+    config.optimizers = Some(engine::EdgeOptimizersConfig {
+        default_segment_number: Some(SEGMENTS),
+        ..engine::EdgeOptimizersConfig::default()
+    });
+    changed
+}
+
+/// The indexes of `layout` and those of the lineage that every write and clean-up needs.
+fn all_indexes(layout: &Layout) -> Vec<IndexSpec> {
+    let lineage = [(super::COLLECTION, IndexKind::Keyword), (super::RUN, IndexKind::Integer)];
+    let lineage = lineage.map(|(path, kind)| IndexSpec { path: path.to_string(), kind });
+    lineage.into_iter().chain(layout.indexes.iter().cloned()).collect()
+}
+
+fn index_operations(specs: &[IndexSpec]) -> impl Iterator<Item = UpdateOperation> {
+    specs.iter().filter_map(|IndexSpec { path, kind }| {
+        let links = match path.as_str() {
+            super::RUN | super::OBJECT => Links::No,
+            _ => Links::Yes,
+        };
+        Some(UpdateOperation::FieldIndexOperation(engine::FieldIndexOperations::CreateIndex(
+            engine::CreateIndex {
+                field_name: path.parse().ok()?,
+                field_schema: Some(convert::index_schema(*kind, links)),
+            },
+        )))
+    })
+}
+
+fn read_layout(engine: &EdgeShard) -> std::result::Result<Layout, OperationError> {
+    let schema = engine.info()?.payload_schema;
+    let config = engine.config();
+    let dense = config.vectors.iter().map(|(name, it)| (name.clone(), convert::dense_kind(it)));
+    let sparse = config.sparse_vectors.keys().map(|name| (name.clone(), VectorKind::Sparse));
+    let mut vectors: Vec<_> =
+        dense.chain(sparse).map(|(name, kind)| VectorSpec { name, kind }).collect();
+    vectors.sort_by(|a, b| a.name.cmp(&b.name));
+    let indexes = schema.into_iter().filter_map(|(path, info)| {
+        let path = path.to_string();
+        let kind = convert::index_kind(info.data_type)?;
+        (!super::LINEAGE.contains(&path.as_str())).then_some(IndexSpec { path, kind })
+    });
+    let mut indexes: Vec<_> = indexes.collect();
+    indexes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Layout { vectors, indexes })
+}
+
+/// Whether the engine is unusable after this error.
+fn breaks(error: &OperationError) -> bool {
+    matches!(
+        error,
+        OperationError::ServiceError { .. }
+            | OperationError::InconsistentStorage { .. }
+            | OperationError::FileNotFound { .. }
+            | OperationError::OutOfMemory { .. }
+    )
+}
+
+fn failure(path: &Path, error: OperationError) -> Error {
+    let place = path.display();
+    let text = error.to_string();
+    match error {
+        // The engine has no variant for its lock.
+        OperationError::ServiceError { .. } if text.contains("WouldBlock") => {
+            Error::new(Code::InUse, format!("another process has {place} open"))
+        }
+        OperationError::ServiceError { .. }
+        | OperationError::OutOfMemory { .. }
+        | OperationError::OutOfAppendableCapacity { .. }
+        | OperationError::Cancelled { .. }
+        | OperationError::Timeout { .. } => {
+            Error::new(Code::Unavailable, format!("the vector engine failed in {place}"))
+                .source(text)
+        }
+        OperationError::InconsistentStorage { .. } | OperationError::FileNotFound { .. } => {
+            Error::new(Code::Corrupt, format!("the vectors in {place} are damaged")).source(text)
+        }
+        refused => convert::refused(refused),
+    }
+}
+
+/// A rename survives a power cut once the directory that holds the name is on disk.
+pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
