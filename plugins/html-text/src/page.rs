@@ -97,6 +97,26 @@ impl Reader {
         }
     }
 
+    fn end_block(&mut self) {
+        self.page.flow.end_block(self.zone());
+        self.part_link_text();
+    }
+
+    fn break_line(&mut self) {
+        self.page.flow.break_line(self.zone());
+        self.part_link_text();
+    }
+
+    /// A link may go on over the ends of lines and blocks; words do not.
+    fn part_link_text(&mut self) {
+        if self.in_link
+            && let Some(link) = self.page.links.last_mut()
+            && link.text.len() < LINK_TEXT_BYTES_MAX
+        {
+            link.text.push(' ');
+        }
+    }
+
     fn start(&mut self, tag: &Tag, tokens: &mut Tokenizer) {
         let name = tag.name;
         if let Some(raw) = Raw::of(name).filter(|_| !(self.zone().foreign && tag.self_closing)) {
@@ -106,7 +126,7 @@ impl Reader {
         }
         self.end_implied(name);
         if name.is_block() {
-            self.page.flow.end_block(self.zone());
+            self.end_block();
         }
         self.note(tag);
         if name.is_void() || (tag.self_closing && self.zone().foreign) {
@@ -143,7 +163,7 @@ impl Reader {
             }
             b"xmp" | b"plaintext" if !zone.unread => {
                 let zone = Zone { preformatted: true, ..zone.inside(tag) };
-                self.page.flow.end_block(self.zone());
+                self.end_block();
                 self.page.flow.push(text, zone, false);
                 self.page.flow.end_block(zone);
             }
@@ -168,7 +188,7 @@ impl Reader {
                 }
             }
             b"meta" => self.meta(tag),
-            b"br" if !zone.unread => self.page.flow.break_line(zone),
+            b"br" if !zone.unread => self.break_line(),
             b"img" if !zone.unread => self.image(tag),
             b"a" | b"area" | b"frame" => self.link(tag),
             _ => {}
@@ -218,7 +238,8 @@ impl Reader {
         else {
             return;
         };
-        self.in_link = is_anchor && self.push_link(&href, tag);
+        let pushed = self.push_link(&href, tag);
+        self.in_link = is_anchor && pushed;
     }
 
     /// False when the address leads nowhere else: a script, inline data or a place on this page.
@@ -292,15 +313,15 @@ impl Reader {
         if let Some(count) = self.deeper.get_mut(name.as_bytes()).filter(|count| **count > 0) {
             *count -= 1;
             if name.is_block() {
-                self.page.flow.end_block(self.zone());
+                self.end_block();
             }
             return;
         }
         match name.as_bytes() {
             b"a" => self.end_link(),
             // Text after these is still text of the page.
-            b"html" | b"body" | b"head" => return self.page.flow.end_block(self.zone()),
-            b"br" => return self.page.flow.break_line(self.zone()),
+            b"html" | b"body" | b"head" => return self.end_block(),
+            b"br" => return self.break_line(),
             _ => {}
         }
         let is_block = name.is_block();
@@ -319,13 +340,13 @@ impl Reader {
             }
         }
         if is_block {
-            self.page.flow.end_block(self.zone());
+            self.end_block();
         }
     }
 
     fn pop_to(&mut self, depth: usize) {
         if self.open[depth..].iter().any(|open| open.name.is_block()) {
-            self.page.flow.end_block(self.zone());
+            self.end_block();
             self.page.flow.next = Kind::Paragraph;
         }
         if self.open[depth..].iter().any(|open| open.name.is_table_part()) {
