@@ -5,6 +5,26 @@
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions, finiteness,
 //! UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
+mod cache;
+mod column;
+mod component;
+mod describe;
+mod failure;
+mod host;
+mod input;
+mod inspect;
+mod instance;
+mod log;
+mod output;
+mod parameters;
+mod query;
+mod state;
+mod values;
+
+pub use component::Component;
+pub use host::Host;
+pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
+
 use crate::error::Result;
 use crate::model::{Description, Vector};
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeBinaryArray};

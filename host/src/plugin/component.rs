@@ -1,0 +1,181 @@
+//! A checked and compiled extractor.
+
+use super::host::Shared;
+use super::inspect::{self, Inspection, refused};
+use super::instance::{Live, Slot};
+use super::parameters::Parameters;
+use super::state::{self, State};
+use super::{Extractor, Instance, Reason, describe};
+use crate::error::{Code, Error, Result};
+use crate::model::Description;
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Component(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    pre: InstancePre<State>,
+    exports: Exports,
+    inspection: Inspection,
+    description: Description,
+    parameters: Parameters,
+}
+
+/// Where the functions of the `extractor` interface are.
+struct Exports {
+    describe: ComponentExportIndex,
+    configure: ComponentExportIndex,
+    run: ComponentExportIndex,
+    embed_query: ComponentExportIndex,
+}
+
+type Described = TypedFunc<(), (String,)>;
+type Configured = TypedFunc<(String,), (std::result::Result<String, String>,)>;
+
+impl Component {
+    pub(super) fn load(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self> {
+        let inspection = inspect::check(wasm, &shared.limits)?;
+        let compiled = compile(shared, wasm, &inspection.digest)?;
+        let pre = shared.linker.instantiate_pre(&compiled).map_err(|error| {
+            refused("does not fit the contract")
+                .source(error)
+                .hint("build it with an SDK for this host's version")
+        })?;
+        let interface = inspection.export().unwrap_or_default();
+        let exports = Exports::find(&compiled, interface)?;
+        let description = describe(shared, &pre, &exports)?;
+        let parameters = Parameters::compile(&description.parameters)?;
+        let shared = shared.clone();
+        Ok(Component(Arc::new(Inner { shared, pre, exports, inspection, description, parameters })))
+    }
+
+    /// Outline of the component's file.
+    pub fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+
+    /// Whether an instance could be made with these parameters, as far as their schema says; the
+    /// error names the parameter by its JSON pointer.
+    pub fn check_parameters(&self, parameters: &serde_json::Value) -> Result<()> {
+        self.0.parameters.check(parameters).map(drop)
+    }
+
+    /// A fresh instance in a fresh store, configured with `parameters`.
+    pub(super) fn open(&self, parameters: &str) -> Result<(Live, Description)> {
+        let Inner { shared, pre, exports, description, .. } = &*self.0;
+        let mut store = store(shared);
+        let opened = (|| {
+            let instance = pre.instantiate(&mut store)?;
+            let configure: Configured = instance.get_typed_func(&mut store, exports.configure)?;
+            let run = instance.get_typed_func(&mut store, exports.run)?;
+            let embed_query = instance.get_typed_func(&mut store, exports.embed_query)?;
+            let (answer,) = configure.call(&mut store, (parameters.to_string(),))?;
+            wasmtime::Result::Ok((run, embed_query, answer))
+        })();
+        let (run, embed_query, answer) =
+            opened.map_err(|error| failed("configure", &error, store.data_mut()))?;
+        let json = answer.map_err(|message| {
+            let message = super::log::clean(&message, 1000);
+            Error::invalid(format!("the extractor refuses its parameters: {message}"))
+        })?;
+        let configured = describe::parse(&json, &shared.limits)?;
+        if (&configured.name, &configured.version) != (&description.name, &description.version) {
+            let (name, version) = (&configured.name, &configured.version);
+            return Err(refused(format_args!("calls itself {name}@{version} once configured")));
+        }
+        Ok((Live { store, run, embed_query }, configured))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+}
+
+impl Extractor for Component {
+    fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    fn digest(&self) -> &str {
+        &self.0.inspection.digest
+    }
+
+    fn instantiate(&self, parameters: &serde_json::Value) -> Result<Box<dyn Instance>> {
+        let parameters = self.0.parameters.check(parameters)?;
+        Ok(Box::new(Slot::new(self.clone(), parameters)?))
+    }
+}
+
+impl Exports {
+    fn find(compiled: &wasmtime::component::Component, interface: &str) -> Result<Self> {
+        let parent = compiled.get_export_index(None, interface);
+        let find = |name: &str| {
+            let found =
+                parent.as_ref().and_then(|parent| compiled.get_export_index(Some(parent), name));
+            found.ok_or_else(|| refused(format_args!("does not export {interface}.{name}")))
+        };
+        Ok(Exports {
+            describe: find("describe")?,
+            configure: find("configure")?,
+            run: find("run")?,
+            embed_query: find("embed-query")?,
+        })
+    }
+}
+
+fn compile(shared: &Shared, wasm: &[u8], digest: &str) -> Result<wasmtime::component::Component> {
+    let cached = shared.cache.as_ref().and_then(|cache| cache.load(&shared.engine, digest));
+    if let Some(compiled) = cached {
+        return Ok(compiled);
+    }
+    let compiled = wasmtime::component::Component::from_binary(&shared.engine, wasm);
+    let compiled = compiled.map_err(|error| {
+        refused("is damaged or needs WebAssembly features that are switched off").source(error)
+    })?;
+    if let Some(cache) = &shared.cache {
+        cache.store(digest, &compiled);
+    }
+    Ok(compiled)
+}
+
+/// A store with all limits, ready for one call.
+fn store(shared: &Shared) -> Store<State> {
+    let mut store = Store::new(&shared.engine, State::new(shared.limits.clone()));
+    store.limiter(|state| &mut state.limiter);
+    store.set_max_component_handles(64);
+    state::begin(&mut store, describe::BYTES_MAX);
+    store
+}
+
+fn describe(shared: &Shared, pre: &InstancePre<State>, exports: &Exports) -> Result<Description> {
+    let mut store = store(shared);
+    let described = (|| {
+        let instance = pre.instantiate(&mut store)?;
+        let describe: Described = instance.get_typed_func(&mut store, exports.describe)?;
+        wasmtime::Result::Ok(describe.call(&mut store, ())?.0)
+    })();
+    let json = described.map_err(|error| failed("describe", &error, store.data_mut()))?;
+    describe::parse(&json, &shared.limits)
+}
+
+/// The error of a call that is not about rows.
+pub(super) fn failed(call: &str, error: &wasmtime::Error, state: &mut State) -> Error {
+    if let Some(full) = error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>() {
+        let message = format!("too many extractor instances at once: {full}");
+        return Error::new(Code::Unavailable, message);
+    }
+    let violation = super::failure::explain(error, state);
+    let reason = match violation.reason {
+        Reason::Trap => "trapped",
+        Reason::Timeout => "did not end",
+        Reason::Memory => "ran out of memory",
+        Reason::Output => "returned too much",
+        Reason::Contract => "broke the contract",
+        Reason::Guest | Reason::Input => "failed",
+    };
+    refused(format_args!("{reason} in {call}: {}", violation.message))
+}

@@ -1,0 +1,160 @@
+//! The wasmtime engine with everything an extractor does not need switched off.
+
+use super::cache::Cache;
+use super::component::Component;
+use super::state::{State, TICK};
+use super::{Limits, input, log, output};
+use crate::error::{Code, Context, Result};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy};
+
+/// Instances that live at once: worker threads times extractors in use.
+const INSTANCES_MAX: u32 = 128;
+const WASM_STACK_BYTES: usize = 512 << 10;
+/// Memory of a slot that is reset instead of given back, where the kernel can tell what is dirty.
+const KEEP_RESIDENT_BYTES: usize = 4 << 20;
+const WASM_PAGE: usize = 64 << 10;
+
+/// Compiles and runs extractors. Cheap to clone; components keep what they need of it alive.
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) linker: Linker<State>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) cache: Option<Cache>,
+    _ticker: Ticker,
+}
+
+impl Host {
+    /// Compiled extractors are kept in `cache_dir`, which must belong to this host alone.
+    pub fn new(cache_dir: Option<PathBuf>, limits: Limits) -> Result<Host> {
+        let unusable = || "the WebAssembly engine can not start".to_string();
+        let engine = engine(&limits).context(Code::Internal, unusable)?;
+        let mut linker = Linker::new(&engine);
+        let linked = input::link(&mut linker)
+            .and_then(|()| output::link(&mut linker))
+            .and_then(|()| log::link(&mut linker));
+        linked.context(Code::Internal, unusable)?;
+        let cache = cache_dir.map(|dir| Cache::open(dir, &engine)).transpose()?;
+        let ticker = Ticker::start(engine.clone()).context(Code::Unavailable, || {
+            "no thread can be started to keep extractors to their time".to_string()
+        })?;
+        let limits = Arc::new(limits);
+        Ok(Host(Arc::new(Shared { engine, linker, limits, cache, _ticker: ticker })))
+    }
+
+    /// Checks, compiles (or finds compiled) and describes a component.
+    pub fn load(&self, wasm: &[u8]) -> Result<Component> {
+        Component::load(&self.0, wasm)
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+}
+
+/// Pooled memories where the address space allows it, which makes instances cheap.
+fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
+    let pooled = |tracking| {
+        let mut config = config();
+        config.allocation_strategy(pool(limits, tracking));
+        Engine::new(&config)
+    };
+    // Resident memory pays only if the kernel tells which pages are dirty (PAGEMAP_SCAN, Linux
+    // 6.7): cleaning all of it by memset makes a new instance three times as expensive.
+    pooled(DirtyPages::Tracked)
+        .or_else(|_| pooled(DirtyPages::Discarded))
+        .or_else(|_| Engine::new(&config()))
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        // The cargo feature for `async` in components is left out, too: a call costs 150 ns instead of 580.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(8))
+        .memory_init_cow(true)
+        .wasm_simd(true)
+        // Different results on different machines; see also below.
+        .wasm_relaxed_simd(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_tail_call(false)
+        .wasm_threads(false)
+        .shared_memory(false)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .wasm_stack_switching(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .gc_support(false);
+    // The bits of a NaN may differ between machines. Making them equal costs vector code half its
+    // speed, and a NaN in an output is refused anyway: `cranelift_nan_canonicalization` stays off.
+    config
+}
+
+/// What becomes of the memory of an instance that is gone.
+enum DirtyPages {
+    Tracked,
+    Discarded,
+}
+
+fn pool(limits: &Limits, pages: DirtyPages) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    let memory = limits.memory_bytes_max.next_multiple_of(WASM_PAGE).min(1 << 32);
+    pool.total_component_instances(INSTANCES_MAX)
+        .total_core_instances(4 * INSTANCES_MAX)
+        .total_memories(INSTANCES_MAX)
+        .total_tables(2 * INSTANCES_MAX)
+        .max_tables_per_module(4)
+        .table_elements(limits.table_elements_max)
+        .max_memory_size(memory);
+    match pages {
+        DirtyPages::Tracked => {
+            pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
+        }
+        DirtyPages::Discarded => {}
+    }
+    pool
+}
+
+/// Advances the engine's epoch, by which running guests are stopped. Ends with its last user.
+struct Ticker {
+    /// Dropped to end the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("quarry-epoch".to_string());
+        let thread = thread.spawn(move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // It only counts: a panic there has nothing to tell.
+            let _ = thread.join();
+        }
+    }
+}

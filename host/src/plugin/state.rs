@@ -1,0 +1,179 @@
+//! What belongs to one store: limits, log, and the batch and sink of the call that is running.
+
+use super::failure::{Violation, contract};
+use super::input::Batch;
+use super::log::Log;
+use super::output::Sink;
+use super::{Limits, Reason};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::component::WasmStr;
+use wasmtime::{AsContextMut, ResourceLimiter, StoreContextMut};
+
+/// How often the engine's epoch advances.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+/// Reading blobs is not the guest's time, but it ends after this many times `call_ms_max`.
+const READ_TIME_FACTOR: u32 = 20;
+
+pub(super) struct State {
+    pub(super) limits: Arc<Limits>,
+    pub(super) limiter: Limiter,
+    pub(super) log: Log,
+    /// Number of the call: the identity of its batch and sink, so that a handle is good for one call.
+    pub(super) call: u32,
+    pub(super) batch: Option<Batch>,
+    pub(super) sink: Option<Box<Sink>>,
+    /// What the host failed to read for the guest in this call.
+    pub(super) read_error: Option<String>,
+    deadline: Instant,
+    read_left: Duration,
+}
+
+impl State {
+    pub(super) fn new(limits: Arc<Limits>) -> Self {
+        State {
+            limiter: Limiter::new(&limits),
+            log: Log::new(&limits),
+            call: 0,
+            batch: None,
+            sink: None,
+            read_error: None,
+            deadline: Instant::now(),
+            read_left: Duration::ZERO,
+            limits,
+        }
+    }
+
+    /// The batch behind a handle.
+    pub(super) fn batch(&mut self, call: u32) -> Result<&mut Batch, Violation> {
+        let current = self.call == call;
+        let batch = self.batch.as_mut().filter(|_| current);
+        batch.ok_or_else(|| contract("used a batch outside of its call"))
+    }
+}
+
+/// Begins a call: a full time budget, an empty log, nothing remembered of the call before.
+pub(super) fn begin(mut store: impl AsContextMut<Data = State>, host_bytes_max: usize) {
+    let mut store = store.as_context_mut();
+    let state = store.data_mut();
+    let budget = Duration::from_millis(state.limits.call_ms_max);
+    state.call = state.call.wrapping_add(1);
+    state.deadline = Instant::now() + budget;
+    state.read_left = budget * READ_TIME_FACTOR;
+    state.read_error = None;
+    state.limiter.denied = None;
+    state.log.clear();
+    store.set_epoch_deadline(ticks(budget));
+    store.set_hostcall_fuel(host_bytes_max);
+}
+
+/// Gives back to the guest the time the host spent on reading a blob since `started`.
+pub(super) fn excuse(
+    store: &mut StoreContextMut<'_, State>,
+    started: Instant,
+) -> Result<(), Violation> {
+    let now = Instant::now();
+    let spent = now - started;
+    let state = store.data_mut();
+    state.read_left = state.read_left.saturating_sub(spent);
+    state.deadline += spent;
+    let left = state.deadline.saturating_duration_since(now);
+    if left.is_zero() || state.read_left.is_zero() {
+        let max = state.limits.call_ms_max;
+        let message = match left.is_zero() {
+            true => format!("ran longer than {max} ms"),
+            false => format!("read blobs for longer than {READ_TIME_FACTOR} times {max} ms"),
+        };
+        return Err(Violation { reason: Reason::Timeout, message });
+    }
+    store.set_epoch_deadline(ticks(left));
+    Ok(())
+}
+
+/// Ticks that cover `time` wherever in a tick it starts.
+fn ticks(time: Duration) -> u64 {
+    time.as_millis().div_ceil(TICK.as_millis()) as u64 + 1
+}
+
+/// A string the guest passed, read in place.
+pub(super) fn text<'a>(
+    text: &WasmStr,
+    store: &'a StoreContextMut<'_, State>,
+) -> Result<Cow<'a, str>, Violation> {
+    text.to_str(store).map_err(|_| contract("passed a string that is not UTF-8"))
+}
+
+/// Counts linear memory and tables of all instances in a store.
+pub(super) struct Limiter {
+    memory_max: usize,
+    table_max: usize,
+    /// Bytes of linear memory in use.
+    pub(super) memory: usize,
+    table: usize,
+    grown: usize,
+    /// What was refused in this call.
+    pub(super) denied: Option<String>,
+}
+
+impl Limiter {
+    fn new(limits: &Limits) -> Self {
+        let (memory_max, table_max) = (limits.memory_bytes_max, limits.table_elements_max);
+        Limiter { memory_max, table_max, memory: 0, table: 0, grown: 0, denied: None }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired - current;
+        if self.memory.saturating_add(grown) > self.memory_max {
+            let wanted = self.memory.saturating_add(grown);
+            let max = self.memory_max;
+            self.denied =
+                Some(format!("needs {wanted} bytes of memory, at most {max} are allowed"));
+            return Ok(false);
+        }
+        self.memory += grown;
+        self.grown = grown;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory -= std::mem::take(&mut self.grown);
+        self.denied = Some(format!("memory could not grow: {}", error.root_cause()));
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.table.saturating_add(desired - current);
+        if wanted > self.table_max {
+            let max = self.table_max;
+            self.denied = Some(format!("needs {wanted} table elements, at most {max} are allowed"));
+            return Ok(false);
+        }
+        self.table = wanted;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        32
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        4
+    }
+}

@@ -1,0 +1,140 @@
+//! Checks over the bytes of many values at once.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Deepest nesting of arrays and objects in a JSON value.
+const JSON_DEPTH_MAX: u32 = 32;
+
+/// A validity bitmap of a guest: least significant bit first; none at all when nothing is null.
+pub(super) struct Bits<'a>(&'a [u8]);
+
+impl<'a> Bits<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Bits(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> Option<&'a [u8]> {
+        (!self.0.is_empty()).then_some(self.0)
+    }
+
+    fn is_valid(&self, at: usize) -> bool {
+        self.0.is_empty() || self.0[at / 8] & (1 << (at % 8)) != 0
+    }
+}
+
+/// The first f32 that is a NaN or an infinity: all bits of its exponent are set. Whole blocks are
+/// tested without a branch, which the compiler turns into vector instructions.
+pub(super) fn first_not_finite_f32(data: &[u8]) -> Option<usize> {
+    const EXPONENT: u32 = 0x7f80_0000;
+    const BLOCK: usize = 4096;
+    let bad = |lane: &[u8; 4]| u32::from_le_bytes(*lane) & EXPONENT == EXPONENT;
+    for (at, block) in data.chunks(BLOCK).enumerate() {
+        let (lanes, _) = block.as_chunks::<4>();
+        let any = lanes.iter().fold(0_u32, |any, lane| any | u32::from(bad(lane)));
+        if any != 0 {
+            return lanes.iter().position(bad).map(|lane| at * (BLOCK / 4) + lane);
+        }
+    }
+    None
+}
+
+/// The first f64 that is not null and not finite.
+pub(super) fn first_not_finite_f64(data: &[u8], bits: &Bits<'_>) -> Option<usize> {
+    let (lanes, _) = data.as_chunks::<8>();
+    let finite = |lane: &[u8; 8]| f64::from_le_bytes(*lane).is_finite();
+    let mut lanes = lanes.iter().enumerate();
+    lanes.find(|(at, lane)| !finite(lane) && bits.is_valid(*at)).map(|(at, _)| at)
+}
+
+/// `data` as text if all of it is UTF-8 and every offset is at the start of a character; otherwise
+/// the value that is wrong.
+pub(super) fn text<'a>(data: &'a [u8], offsets: &[u32]) -> Result<&'a str, usize> {
+    let value_of = |byte: usize| {
+        offsets.partition_point(|o| u32::from_le(*o) as usize <= byte).saturating_sub(1)
+    };
+    let text = std::str::from_utf8(data).map_err(|error| value_of(error.valid_up_to()))?;
+    let cut = offsets.iter().position(|o| !text.is_char_boundary(u32::from_le(*o) as usize));
+    match cut {
+        None => Ok(text),
+        Some(at) => Err(at.saturating_sub(1)),
+    }
+}
+
+/// Parses every value that is not null; the error is the value's number and what is wrong.
+pub(super) fn check_json(
+    text: &str,
+    offsets: &[u32],
+    bits: &Bits<'_>,
+) -> Result<(), (usize, String)> {
+    for (at, range) in offsets.windows(2).enumerate() {
+        if !bits.is_valid(at) {
+            continue;
+        }
+        let value = &text[u32::from_le(range[0]) as usize..u32::from_le(range[1]) as usize];
+        let mut parser = serde_json::Deserializer::from_str(value);
+        let parsed = Json { depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());
+        parsed.map_err(|error| (at, error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Visits a JSON value as `serde_json::Value` would be parsed, keeping nothing. `IgnoredAny` will
+/// not do: it lets numbers and escapes pass that can not be parsed later.
+struct Json {
+    depth: u32,
+}
+
+impl Json {
+    fn deeper<E: Error>(&self) -> Result<Json, E> {
+        if self.depth == JSON_DEPTH_MAX {
+            return Err(E::custom(format!("nested deeper than {JSON_DEPTH_MAX}")));
+        }
+        Ok(Json { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Json {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Json {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let depth = self.deeper::<A::Error>()?.depth;
+        while items.next_element_seed(Json { depth })?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let depth = self.deeper::<A::Error>()?.depth;
+        while entries.next_key_seed(Json { depth })?.is_some() {
+            entries.next_value_seed(Json { depth })?;
+        }
+        Ok(())
+    }
+}
