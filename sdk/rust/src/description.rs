@@ -8,6 +8,9 @@ use crate::{API_VERSION, Extractor, InputRow, OutputRow};
 /// Guest memory an extractor is expected to need when it says nothing else.
 const MEMORY_BYTES_DEFAULT: u64 = 16 << 20;
 
+/// What vector databases take.
+const DIMENSION_MAX: u32 = 65_536;
+
 /// The type of a field in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -193,11 +196,20 @@ impl Description {
     pub(crate) fn check(&self) -> Result<(), String> {
         for output in &self.outputs {
             let wants_dimension = matches!(output.field_type, FieldType::Dense | FieldType::Multi);
-            if wants_dimension && output.dimension.unwrap_or(0) == 0 {
-                return Err(format!(
-                    "output `{}` has no dimension: set it with Description::vector",
-                    output.name
-                ));
+            match output.dimension {
+                None | Some(0) if wants_dimension => {
+                    return Err(format!(
+                        "output `{}` has no dimension: set it with Description::vector",
+                        output.name
+                    ));
+                }
+                Some(dimension) if dimension > DIMENSION_MAX => {
+                    return Err(format!(
+                        "output `{}` has the dimension {dimension}, the limit is {DIMENSION_MAX}",
+                        output.name
+                    ));
+                }
+                _ => {}
             }
         }
         if let Some(position) = &self.position

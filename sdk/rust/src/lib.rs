@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
+// The guide shows whole extractors with their tests; tests/guide runs those.
+#![allow(clippy::test_attr_in_doctest)]
 
 mod blob;
 mod bytes64;

@@ -28,18 +28,20 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
     eprintln!("{level:?}: {message}");
 }
 
+// rustfmt indents the inner macro further every time it sees it.
+#[rustfmt::skip]
 macro_rules! level {
     ($dollar:tt, $name:ident, $hidden:ident, $level:ident, $doc:literal) => {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $hidden {
-                                            ($dollar($dollar argument:tt)*) => {
-                                                $crate::log::write(
-                                                    $crate::log::Level::$level,
-                                                    ::std::format_args!($dollar($dollar argument)*),
-                                                )
-                                            };
-                                        }
+            ($dollar($dollar argument:tt)*) => {
+                $crate::log::write(
+                    $crate::log::Level::$level,
+                    ::std::format_args!($dollar($dollar argument)*),
+                )
+            };
+        }
         #[doc = $doc]
         #[doc(inline)]
         pub use $hidden as $name;

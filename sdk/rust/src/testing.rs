@@ -1,6 +1,7 @@
 //! Rows and documents as JSON, for the tests of an extractor.
 
-use serde_json::{Map, Value, json};
+use serde_json::Map;
+pub use serde_json::{Value, json};
 
 use crate::native::{NativeColumn, NativeExtractor, NativeOutput};
 use crate::query::floats;

@@ -1,4 +1,4 @@
-use quarry_extractor::serde_json::json;
+use quarry_extractor::testing::json;
 
 use super::cut;
 
@@ -6,7 +6,7 @@ use super::cut;
 fn sections(text: &str, size: u32) -> Vec<(String, String)> {
     let chunks = cut(json!({"by": "headings", "size": size}), text);
     let string =
-        |value: &quarry_extractor::serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+        |value: &quarry_extractor::testing::Value| value.as_str().unwrap_or("-").to_owned();
     chunks.iter().map(|chunk| (string(&chunk["heading"]), string(&chunk["text"]))).collect()
 }
 
@@ -74,4 +74,18 @@ fn a_long_section_is_cut_into_pieces_of_words() {
 #[test]
 fn a_title_may_be_empty_or_not_ascii() {
     check("#\na\n## Über  uns\nb", &[("-", "#\na"), ("Über uns", "## Über  uns\nb")]);
+}
+
+#[test]
+fn the_example_of_the_readme_is_true() {
+    let text = "# Quarry\n\n## Install\nDownload it, then run the binary.\n";
+    assert_eq!(
+        json!(cut(json!({"by": "headings", "size": 6}), text)),
+        json!([
+          {"text": "## Install\nDownload it, then run the", "chunk_index": 0, "heading": "Quarry > Install",
+           "start_byte": 10, "end_byte": 46, "start_char": 10, "end_char": 46},
+          {"text": "binary.", "chunk_index": 1, "heading": "Quarry > Install",
+           "start_byte": 47, "end_byte": 54, "start_char": 47, "end_char": 54}
+        ])
+    );
 }

@@ -4,8 +4,8 @@ mod parameters;
 mod units;
 mod words;
 
-use quarry_extractor::serde_json::{Value, json};
 use quarry_extractor::testing::Harness;
+use quarry_extractor::testing::{Value, json};
 
 use crate::TextChunk;
 

@@ -1,4 +1,4 @@
-use quarry_extractor::serde_json::{Value, json};
+use quarry_extractor::testing::{Value, json};
 
 use super::{cut, sample_texts};
 

@@ -1,5 +1,5 @@
-use quarry_extractor::serde_json::{Value, json};
 use quarry_extractor::testing::Harness;
+use quarry_extractor::testing::{Value, json};
 
 use crate::TextChunk;
 

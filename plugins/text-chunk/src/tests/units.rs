@@ -1,4 +1,4 @@
-use quarry_extractor::serde_json::json;
+use quarry_extractor::testing::json;
 
 use super::texts;
 

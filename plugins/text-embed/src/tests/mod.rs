@@ -3,8 +3,8 @@ mod hash;
 mod queries;
 mod sparse;
 
-use quarry_extractor::serde_json::{Value, json};
 use quarry_extractor::testing::Harness;
+use quarry_extractor::testing::{Value, json};
 
 use crate::TextEmbed;
 

@@ -1,4 +1,4 @@
-use quarry_extractor::serde_json::json;
+use quarry_extractor::testing::json;
 
 use super::{embed, floats, harness, sample_texts};
 
@@ -41,4 +41,13 @@ fn the_sparse_vector_can_be_left_out() {
     let document = embed(json!({"sparse": false}), "a");
     assert!(document.get("sparse").is_none());
     assert!(document.get("embedding").is_some());
+}
+
+#[test]
+fn the_example_of_the_readme_is_true() {
+    let document = embed(json!({"dimensions": 8, "sparse": true}), "to be or not to be");
+    assert_eq!(document["tokens"], 6);
+    assert_eq!(document["sparse"]["indices"].as_array().map(Vec::len), Some(4));
+    let squares: f32 = floats(&document["embedding"]).iter().map(|value| value * value).sum();
+    assert!((squares - 1.0).abs() < 1e-6);
 }
