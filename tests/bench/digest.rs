@@ -1,9 +1,9 @@
 //! The order-independent checksum of the benchmark's documents.
 //!
-//! A document's hash is the little-endian u64 of an 8-byte blake2b over
-//! `object_id ":" chunk_index 0x00 object_id 0x00 chunk_index(i32 LE) text 0x00 metadata 0x00
-//! vector(384 f32 LE)`, a negative zero hashed as zero. The digest is the sum of all modulo 2^64, so
-//! it depends neither on the order of documents and files nor on an engine's own document ids.
+//! A document's hash is the little-endian u64 of an 8-byte blake2b over `object_id ":" chunk_index
+//! 0x00 object_id 0x00 chunk_index(i32 LE) text 0x00 metadata 0x00 vector(384 f32 LE)`, a negative
+//! zero hashed as zero. The digest is the sum of all modulo 2^64, so it depends neither on the
+//! order of documents and files nor on an engine's own document ids.
 
 use anyhow::{Context, Result, ensure};
 use arrow_array::cast::AsArray;
@@ -136,7 +136,8 @@ pub(crate) fn digest_directory(dir: &Path) -> Result<Digest> {
     let mut files = Vec::new();
     collect(dir, &mut files)?;
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(files.len().max(1));
+    let threads =
+        std::thread::available_parallelism().map_or(1, |n| n.get()).min(files.len().max(1));
     let worker = || -> Result<Digest> {
         let mut digest = Digest::default();
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -182,7 +183,8 @@ pub(crate) fn digest_batch(batch: &RecordBatch, digest: &mut Digest) -> Result<(
     let texts = strings(batch, "text")?;
     let metadata = strings(batch, "metadata")?;
     let positions = column(batch, "chunk_index")?;
-    let positions = positions.as_primitive_opt::<Int32Type>().context("chunk_index is not int32")?;
+    let positions =
+        positions.as_primitive_opt::<Int32Type>().context("chunk_index is not int32")?;
     let vectors = vectors(column(batch, "vector")?)?;
     let mut bytes = Vec::with_capacity(DIMENSION * 4);
     for row in 0..batch.num_rows() {

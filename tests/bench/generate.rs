@@ -1,8 +1,8 @@
 //! The benchmark's input: Parquet files of synthetic objects that are the same on every machine.
 //!
 //! All choices are integer arithmetic on splitmix64 over the seed, the row and the word's position,
-//! so the content depends on no random stream, no libm and no thread count. Columns are `object_id`,
-//! `text` (300 to 380 words, about 1.96 KB) and `metadata` (JSON), utf8 without nulls.
+//! so the content depends on no random stream, no libm and no thread count. Columns are
+//! `object_id`, `text` (300 to 380 words, about 1.96 KB) and `metadata` (JSON), utf8 without nulls.
 
 use anyhow::{Context, Result};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
@@ -41,7 +41,12 @@ pub(crate) struct Generated {
 
 /// Fills `dir` with `part-00000.parquet` and so on. A directory that already holds the same content
 /// is left as it is; parts of another content are removed first.
-pub(crate) fn generate(dir: &Path, rows: u64, seed: u64, rows_per_file: usize) -> Result<Generated> {
+pub(crate) fn generate(
+    dir: &Path,
+    rows: u64,
+    seed: u64,
+    rows_per_file: usize,
+) -> Result<Generated> {
     anyhow::ensure!(rows_per_file > 0, "rows_per_file must be at least 1");
     if let Some(present) = reusable(dir, rows, seed, rows_per_file) {
         return Ok(present);
@@ -51,7 +56,8 @@ pub(crate) fn generate(dir: &Path, rows: u64, seed: u64, rows_per_file: usize) -
     let words = Words::new(seed);
     let parts = parts(dir, rows, rows_per_file);
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(parts.len().max(1));
+    let threads =
+        std::thread::available_parallelism().map_or(1, |n| n.get()).min(parts.len().max(1));
     let worker = || -> Result<Vec<(usize, String, u64)>> {
         let mut done = Vec::new();
         loop {
@@ -141,9 +147,8 @@ fn write_part(part: &Part, seed: u64, words: &Words) -> Result<(String, u64)> {
         }
     }
     let names = ["object_id", "text", "metadata"];
-    let schema = Arc::new(Schema::new(
-        names.map(|name| Field::new(name, DataType::Utf8, false)).to_vec(),
-    ));
+    let schema =
+        Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::Utf8, false)).to_vec()));
     let arrays = columns.map(|column| Arc::new(StringArray::from(column)) as ArrayRef).to_vec();
     let batch = RecordBatch::try_new(schema.clone(), arrays)?;
     let properties = WriterProperties::builder()
@@ -236,8 +241,8 @@ enum Form {
     Dashes,
 }
 
-/// Words by rank: one syllable for the most frequent ones, then two, then some of three. One word in
-/// 64 carries a letter outside ASCII, never as its first.
+/// Words by rank: one syllable for the most frequent ones, then two, then some of three. One word
+/// in 64 carries a letter outside ASCII, never as its first.
 struct Words(Vec<String>);
 
 impl Words {

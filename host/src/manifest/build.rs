@@ -1,10 +1,10 @@
 //! `quarry manifest build`: directories, globs, JSON lines and CSV files become a Parquet manifest.
 //!
-//! Files become rows of `object_id`, `uri`, `size`, `media_type`, `sha256`, `metadata` and, when asked
-//! for, `text`. Records become one column a field. Record files are read twice: the first pass finds
-//! the columns and their types, the second writes. The same input gives the same rows on every
-//! machine. **Invariant:** memory is bounded by one row group, one directory listing and the largest
-//! row, never by the number of rows; the manifest appears whole or not at all.
+//! Files become rows of `object_id`, `uri`, `size`, `media_type`, `sha256`, `metadata` and, when
+//! asked for, `text`. Records become one column a field. Record files are read twice: the first
+//! pass finds the columns and their types, the second writes. The same input gives the same rows on
+//! every machine. **Invariant:** memory is bounded by one row group, one directory listing and the
+//! largest row, never by the number of rows; the manifest appears whole or not at all.
 
 mod column;
 mod file;
@@ -38,7 +38,8 @@ pub struct BuildRequest {
     pub sources: Vec<String>,
     /// Where the manifest goes; an existing file is replaced.
     pub output: PathBuf,
-    /// Field that holds the id of records. Without: `object_id`, else `id`, else a hash of the record.
+    /// Field that holds the id of records. Without: `object_id`, else `id`, else a hash of the
+    /// record.
     pub id: Option<String>,
     /// Inlines the content of files that are UTF-8 text as column `text`.
     pub text: bool,

@@ -64,8 +64,8 @@ impl DuplicateCheck {
         self
     }
 
-    /// Remembers `id`; `position` is whatever the caller finds its row by. Fails when the spill file
-    /// can't be written.
+    /// Remembers `id`; `position` is whatever the caller finds its row by. Fails when the spill
+    /// file can't be written.
     pub fn push(&mut self, id: &str, position: u64) -> Result<()> {
         let hash = hash(id);
         let number = (hash >> 122) as usize;
@@ -95,8 +95,8 @@ impl DuplicateCheck {
         Ok(())
     }
 
-    /// The positions of an id that was pushed twice, the lower one first; of several such ids the one
-    /// that is repeated earliest.
+    /// The positions of an id that was pushed twice, the lower one first; of several such ids the
+    /// one that is repeated earliest.
     pub fn finish(mut self) -> Result<Option<(u64, u64)>> {
         let mut found: Option<(u64, u64)> = None;
         let mut entries = Vec::new();

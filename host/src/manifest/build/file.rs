@@ -128,8 +128,9 @@ impl Content {
     }
 }
 
-/// A file below the manifest's directory is named by its path from there, plain and with `/`, so that
-/// both can be moved together; any other by its `file://` URL. So are paths that are not UTF-8.
+/// A file below the manifest's directory is named by its path from there, plain and with `/`, so
+/// that both can be moved together; any other by its `file://` URL. So are paths that are not
+/// UTF-8.
 fn uri(path: &Path, manifest_directory: &Path) -> io::Result<String> {
     let below = path.strip_prefix(manifest_directory).ok();
     if let Some(relative) = below.filter(|relative| relative.to_str().is_some()) {
@@ -143,7 +144,8 @@ fn uri(path: &Path, manifest_directory: &Path) -> io::Result<String> {
         .map_err(|()| io::Error::new(ErrorKind::InvalidInput, "has no file URL"))
 }
 
-/// The parts of a relative path joined with `/`; bytes that are not UTF-8 as `%` and two hex digits.
+/// The parts of a relative path joined with `/`; bytes that are not UTF-8 as `%` and two hex
+/// digits.
 pub(super) fn unicode_path(path: &Path) -> String {
     let mut text = String::new();
     for (number, part) in path.components().enumerate() {

@@ -64,8 +64,8 @@ impl Target {
         self.directory.join(&self.name)
     }
 
-    /// Whether `path` (canonical but for its last parts) is this manifest, or a part of one that was
-    /// left behind: neither is an object.
+    /// Whether `path` (canonical but for its last parts) is this manifest, or a part of one that
+    /// was left behind: neither is an object.
     pub(super) fn is_own(&self, path: &Path) -> bool {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
         let partial = name

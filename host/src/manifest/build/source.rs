@@ -36,7 +36,8 @@ pub(super) enum Found {
     Unreadable { path: PathBuf, reason: String },
 }
 
-/// Opens nothing yet. A glob that ends with the extension of a record file stands for all such files.
+/// Opens nothing yet. A glob that ends with the extension of a record file stands for all such
+/// files.
 pub(super) fn resolve(request: &BuildRequest) -> Result<Vec<Source>> {
     if request.sources.is_empty() || request.sources.len() > SOURCES_MAX {
         let message = format!("a manifest is built from 1 to {SOURCES_MAX} sources");
