@@ -1,6 +1,15 @@
 //! Quarry turns batches of objects into searchable documents by running sandboxed WebAssembly
 //! extractors in dependency tiers. ARCHITECTURE.md describes the whole; each module names what it owns.
 
+pub mod app;
+pub mod artifact;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod env;
 pub mod error;
+pub mod manifest;
 pub mod model;
+pub mod plugin;
 pub mod sink;
+pub mod store;

@@ -16,13 +16,10 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct Pipeline {
     /// Unit of isolation: one Qdrant collection.
-    #[schemars(with = "String", regex(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}$"))]
     pub namespace: Name,
     /// Objects by bucket name.
-    #[schemars(with = "BTreeMap<String, Bucket>")]
     pub buckets: BTreeMap<Name, Bucket>,
     /// Collections by name.
-    #[schemars(with = "BTreeMap<String, Collection>")]
     pub collections: BTreeMap<Name, Collection>,
 }
 

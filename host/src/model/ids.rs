@@ -1,6 +1,7 @@
 //! Typed identifiers. A wrong prefix is a parse error.
 
 use crate::error::{Error, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
@@ -113,6 +114,16 @@ impl TryFrom<String> for Name {
     type Error = Error;
     fn try_from(text: String) -> Result<Self> {
         Self::parse(&text)
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$" })
     }
 }
 

@@ -62,6 +62,10 @@ impl Store {
         Op::put(format!("batch/{}", record.id), record)
     }
 
+    pub fn delete_batch(id: &BatchId) -> Op {
+        Op::Delete { key: format!("batch/{id}") }
+    }
+
     /// Oldest first: batch ids sort by time.
     pub fn batches(&self) -> Result<Vec<BatchRecord>> {
         self.scan("batch/").map(|entry| entry.map(|(_, record)| record)).collect()

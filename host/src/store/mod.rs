@@ -17,12 +17,13 @@ pub use batches::{BatchRecord, CollectionSummary};
 pub use committer::Op;
 pub use extractors::ExtractorRecord;
 pub use lock::DirectoryLock;
-pub use namespaces::NamespaceRecord;
+pub use namespaces::{CollectionState, NamespaceRecord};
 pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState};
 
 use crate::error::{Code, Context, Error, Result};
 use committer::Committer;
 use record::Record;
+use std::ops::Bound;
 use std::path::Path;
 use std::time::Duration;
 
@@ -79,9 +80,24 @@ impl Store {
     fn scan<'a, T: Record + 'a>(
         &'a self,
         prefix: &str,
-    ) -> impl Iterator<Item = Result<(String, T)>> + 'a {
+    ) -> impl Iterator<Item = Result<(String, T)>> + use<'a, T> {
+        self.scan_from(prefix, None)
+    }
+
+    /// Entries under `prefix` whose keys come after `after`.
+    fn scan_from<'a, T: Record + 'a>(
+        &'a self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = Result<(String, T)>> + use<'a, T> {
         let prefix_bytes = prefix.len();
-        self.db.scan_prefix(prefix).map(move |entry| {
+        let start = match after {
+            Some(key) => Bound::Excluded(key.as_bytes().to_vec()),
+            None => Bound::Included(prefix.as_bytes().to_vec()),
+        };
+        // All keys are ASCII, so 0xff is above every key with this prefix.
+        let end = [prefix.as_bytes(), &[0xff]].concat();
+        self.db.range((start, Bound::Excluded(end))).map(move |entry| {
             let (key, bytes) =
                 entry.context(Code::Unavailable, || "can not read the state".to_string())?;
             let key = std::str::from_utf8(&key)

@@ -123,23 +123,28 @@ impl Store {
     pub fn partitions<'a>(
         &'a self,
         batch: &BatchId,
-    ) -> impl Iterator<Item = Result<(PartitionKey, PartitionRecord)>> + 'a {
+    ) -> impl Iterator<Item = Result<(PartitionKey, PartitionRecord)>> + use<'a> {
         self.scan(&prefix(batch)).map(|entry| {
             let (key, record) = entry?;
             Ok((PartitionKey::parse(&key)?, record))
         })
     }
 
-    /// The partitions of one collection of the batch.
-    pub fn partitions_of<'a>(
-        &'a self,
+    /// The first partition of the collection after `after`, in the order of their keys.
+    pub fn next_partition(
+        &self,
         batch: &BatchId,
         collection: usize,
-    ) -> impl Iterator<Item = Result<(PartitionKey, PartitionRecord)>> + 'a {
-        let head = format!("{collection:03}/");
-        self.scan(&format!("{}{head}", prefix(batch))).map(move |entry| {
-            let (key, record) = entry?;
-            Ok((PartitionKey::parse(&format!("{head}{key}"))?, record))
-        })
+        after: Option<&PartitionKey>,
+    ) -> Result<Option<(PartitionKey, PartitionRecord)>> {
+        let head = format!("{}{collection:03}/", prefix(batch));
+        let skipped = after.map(|key| format!("{}{key}", prefix(batch)));
+        self.scan_from(&head, skipped.as_deref())
+            .map(|entry| {
+                let (key, record) = entry?;
+                Ok((PartitionKey::parse(&format!("{collection:03}/{key}"))?, record))
+            })
+            .next()
+            .transpose()
     }
 }

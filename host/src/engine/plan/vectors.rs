@@ -53,8 +53,8 @@ pub(super) fn layout(collections: &[PlannedCollection]) -> Result<Layout> {
                     let message = format!(
                         "two features have the vector name `{}`: {other} is {}, {feature} is {}",
                         spec.name,
-                        known.kind.describe(),
-                        spec.kind.describe()
+                        known.kind,
+                        spec.kind
                     );
                     return Err(Error::invalid(message)
                         .field(format!("/collections/{}/vectors/{}", collection.name, field.name))

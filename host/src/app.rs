@@ -1,0 +1,116 @@
+//! Puts the parts together over one data directory:
+//! `state/` sled, `objects/` the default object store, `vectors/` embedded shards, `extractors/`
+//! registered components, `cache/` compiled ones, `tmp/`, `control/` requests to a running process.
+
+use crate::artifact::Artifacts;
+use crate::engine::{Engine, Registry};
+use crate::env::Env;
+use crate::error::{Code, Context, Result};
+use crate::plugin::{Host, Limits};
+use crate::sink::{self, SinkSpec, VectorSink};
+use crate::store::{DirectoryLock, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::{Handle, Runtime};
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    /// URL of the object store; the data directory's own if absent.
+    pub artifacts: Option<String>,
+    /// `edge`, `none` or `qdrant://host:port`.
+    pub sink: String,
+    pub storage_options: Vec<(String, String)>,
+    /// Folders of components, besides those beside the binary.
+    pub extractors: Vec<PathBuf>,
+    pub workers: usize,
+    pub limits: Limits,
+}
+
+pub struct App {
+    pub engine: Engine,
+    pub data_dir: PathBuf,
+    runtime: Runtime,
+    _lock: DirectoryLock,
+}
+
+impl App {
+    pub fn open(settings: &Settings) -> Result<App> {
+        let host = Host::new(Some(settings.data_dir.join("cache")), settings.limits.clone())?;
+        let mut search = settings.extractors.clone();
+        search.extend(folders_beside_the_binary());
+        let registry = Registry::new(host, settings.data_dir.join("extractors"), search);
+        Self::with_registry(settings, registry)
+    }
+
+    /// With extractors of one's own, such as natively compiled ones.
+    pub fn with_registry(settings: &Settings, registry: Registry) -> Result<App> {
+        let data_dir = std::path::absolute(&settings.data_dir).context(Code::Invalid, || {
+            format!("{} is not a path", settings.data_dir.display())
+        })?;
+        let lock = DirectoryLock::acquire(&data_dir)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context(Code::Unavailable, || "can not start the runtime".to_string())?;
+        let handle = runtime.handle().clone();
+        let store = Arc::new(Store::open(&data_dir.join("state"))?);
+        let artifacts = match &settings.artifacts {
+            Some(url) => Artifacts::open(url, &settings.storage_options, handle.clone())?,
+            None => {
+                let own = data_dir.join("objects");
+                Artifacts::open(&own.to_string_lossy(), &[], handle.clone())?
+            }
+        };
+        let sink = open_sink(&settings.sink, &data_dir, &handle)?;
+        let engine = Engine {
+            env: Env::System,
+            store,
+            artifacts,
+            registry,
+            sink,
+            sink_name: settings.sink.clone(),
+            workers: settings.workers.max(1),
+            storage_options: settings.storage_options.clone(),
+            scratch: data_dir.join("tmp"),
+            runtime: handle,
+        };
+        Ok(App { engine, data_dir, runtime, _lock: lock })
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// A sink by the name that a batch recorded, which need not be the one of this process.
+    pub fn sink(&self, name: &str) -> Result<Option<Arc<dyn VectorSink>>> {
+        if name == self.engine.sink_name {
+            return Ok(self.engine.sink.clone());
+        }
+        open_sink(name, &self.data_dir, self.runtime.handle())
+    }
+}
+
+fn open_sink(name: &str, data_dir: &Path, handle: &Handle) -> Result<Option<Arc<dyn VectorSink>>> {
+    let spec: SinkSpec = name.parse()?;
+    Ok(sink::open(&spec, data_dir, handle)?.map(Arc::from))
+}
+
+/// `extractors/` beside the binary or one folder up, and where packages put them.
+fn folders_beside_the_binary() -> Vec<PathBuf> {
+    let Some(binary) = std::env::current_exe().ok() else { return Vec::new() };
+    let Some(folder) = binary.parent() else { return Vec::new() };
+    let mut folders = vec![folder.join("extractors")];
+    if let Some(above) = folder.parent() {
+        folders.push(above.join("extractors"));
+        folders.push(above.join("share/quarry/extractors"));
+    }
+    folders.retain(|folder| folder.is_dir());
+    folders
+}
+
+/// The file that asks a running process to cancel a batch.
+pub fn cancel_request(data_dir: &Path, batch: &str) -> PathBuf {
+    data_dir.join("control").join(format!("cancel-{batch}"))
+}

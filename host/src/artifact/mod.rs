@@ -1,0 +1,129 @@
+//! Objects in object storage: a batch's plan, its Parquet artifacts and parts, blobs. Any URL that
+//! `object_store` knows: a local directory by default, `s3:`, `gs:`, `az:`.
+//!
+//! All calls block; they are made from worker threads. **Invariant:** an object appears whole or not
+//! at all (stage, then publish): what a crash leaves behind is never visible under its final name.
+
+mod location;
+mod part;
+mod references;
+mod upload;
+
+pub use location::{Location, resolve_url};
+pub use part::{PartReader, PartWriter, Slice};
+pub use references::References;
+pub use upload::Upload;
+
+use crate::error::{Code, Error, Result};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// A folder in an object store.
+#[derive(Clone)]
+pub struct Artifacts {
+    store: Arc<dyn ObjectStore>,
+    base: ObjectPath,
+    url: String,
+    runtime: Handle,
+}
+
+impl Artifacts {
+    /// `url` is a path or a URL; `options` override the environment (`aws_endpoint`, …).
+    pub fn open(url: &str, options: &[(String, String)], runtime: Handle) -> Result<Artifacts> {
+        let location = Location::parse(url)?;
+        let (store, base) = location.open(options, true)?;
+        Ok(Artifacts { store, base, url: location.to_string(), runtime })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn folder(&self, name: &str) -> Artifacts {
+        let base = self.path(name);
+        let url = format!("{}/{name}", self.url.trim_end_matches('/'));
+        Artifacts { store: self.store.clone(), base, url, runtime: self.runtime.clone() }
+    }
+
+    fn path(&self, name: &str) -> ObjectPath {
+        name.split('/').fold(self.base.clone(), |path, word| path.join(word))
+    }
+
+    /// For messages.
+    pub fn name_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.url.trim_end_matches('/'))
+    }
+
+    pub fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let path = self.path(name);
+        let done = self
+            .runtime
+            .block_on(async { self.store.put(&path, PutPayload::from_bytes(bytes)).await });
+        done.map(|_| ()).map_err(|error| store_error(error, "write", &self.name_of(name)))
+    }
+
+    pub fn get(&self, name: &str) -> Result<Bytes> {
+        let path = self.path(name);
+        let fetched =
+            self.runtime.block_on(async { self.store.get(&path).await?.bytes().await });
+        fetched.map_err(|error| store_error(error, "read", &self.name_of(name)))
+    }
+
+    pub fn exists(&self, name: &str) -> Result<bool> {
+        match self.runtime.block_on(async { self.store.head(&self.path(name)).await }) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(store_error(error, "look up", &self.name_of(name))),
+        }
+    }
+
+    /// Streams an object; it appears when [`Upload::finish`] returns.
+    pub fn upload(&self, name: &str) -> Upload {
+        let shown = self.name_of(name);
+        Upload::new(self.store.clone(), self.path(name), shown, self.runtime.clone())
+    }
+
+    /// Deletes everything below this folder.
+    pub fn delete_all(&self) -> Result<()> {
+        let named = self.url.clone();
+        let deleted = self.runtime.block_on(async {
+            let found = self.store.list(Some(&self.base)).map_ok(|meta| meta.location);
+            let paths: Vec<ObjectPath> = found.try_collect().await?;
+            for path in paths {
+                self.store.delete(&path).await?;
+            }
+            Ok(())
+        });
+        deleted.map_err(|error| store_error(error, "delete", &named))
+    }
+}
+
+pub(crate) fn store_error(error: object_store::Error, verb: &str, name: &str) -> Error {
+    let full = error_chain_has(&error, "No space left") || error_chain_has(&error, "StorageFull");
+    let code = match &error {
+        object_store::Error::NotFound { .. } => Code::NotFound,
+        _ if full => Code::StorageFull,
+        _ => Code::Unavailable,
+    };
+    let message = match code {
+        Code::NotFound => format!("{name} does not exist"),
+        Code::StorageFull => format!("can not {verb} {name}: no space left"),
+        _ => format!("can not {verb} {name}"),
+    };
+    Error::new(code, message).source(error)
+}
+
+fn error_chain_has(error: &dyn std::error::Error, words: &str) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.to_string().contains(words) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

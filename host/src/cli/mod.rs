@@ -1,0 +1,94 @@
+//! The command line. Data goes to stdout, everything else to stderr.
+
+mod batch;
+mod doctor;
+mod documents;
+mod extractor;
+mod filter;
+mod manifest;
+mod options;
+mod pipeline;
+mod printer;
+mod progress;
+mod run;
+mod search;
+
+use crate::error::{Error, Result};
+use clap::{Parser, Subcommand};
+use options::GlobalOptions;
+use std::process::ExitCode;
+
+const EXAMPLE: &str = "\
+Example:
+  quarry manifest build photos/ -o photos.parquet
+  quarry run pipeline.toml --manifest photos.parquet
+  quarry search captions \"a boat on a lake\"
+
+Objects go in as a Parquet manifest, sandboxed WebAssembly extractors cut them tier by tier into
+documents with vectors, and the documents can be searched.";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong input or usage, 3 done with row errors (--fail-on-errors),
+4 not found, 69 unavailable, 74 storage error, 75 in use, 130 interrupted.";
+
+#[derive(Parser)]
+#[command(name = "quarry", version, about = EXAMPLE, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build and look at manifests
+    #[command(subcommand)]
+    Manifest(manifest::Command),
+    /// Check pipeline files
+    #[command(subcommand)]
+    Pipeline(pipeline::Command),
+    Run(run::Arguments),
+    /// Look at batches and end them
+    #[command(subcommand)]
+    Batch(batch::Command),
+    /// Look at documents
+    #[command(subcommand)]
+    Documents(documents::Command),
+    Search(search::Arguments),
+    /// Build and look at extractors
+    #[command(subcommand)]
+    Extractor(extractor::Command),
+    Doctor(doctor::Arguments),
+}
+
+/// Parses, runs, reports. Never returns an error: it becomes text and an exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    arguments.global.start_logging();
+    let done = match &arguments.command {
+        Command::Manifest(command) => manifest::run(&arguments.global, command),
+        Command::Pipeline(command) => pipeline::run(&arguments.global, command),
+        Command::Run(command) => run::run(&arguments.global, command),
+        Command::Batch(command) => batch::run(&arguments.global, command),
+        Command::Documents(command) => documents::run(&arguments.global, command),
+        Command::Search(command) => search::run(&arguments.global, command),
+        Command::Extractor(command) => extractor::run(&arguments.global, command),
+        Command::Doctor(command) => doctor::run(&arguments.global, command),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            printer::report(&arguments.global, &error);
+            ExitCode::from(error.code().exit_code())
+        }
+    }
+}
+
+/// Exit code of a command that did what it was asked.
+type Done = Result<u8>;
+const DONE: u8 = 0;
+
+fn wrong_option(name: &str, value: &str, hint: &str) -> Error {
+    Error::invalid(format!("`{value}` does not fit")).field(name).hint(hint)
+}

@@ -1,0 +1,85 @@
+//! Options that every command takes.
+
+use super::wrong_option;
+use crate::app::{App, Settings};
+use crate::error::Result;
+use crate::plugin::Limits;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct GlobalOptions {
+    /// Where state, artifacts and vectors are
+    #[arg(long, global = true, value_name = "DIR", env = "QUARRY_DATA_DIR")]
+    #[arg(default_value = "quarry-data")]
+    pub data_dir: PathBuf,
+    /// How data is printed
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Say less: no progress, no summaries
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Folder with extractor components; may be repeated
+    #[arg(long, global = true, value_name = "DIR", env = "QUARRY_EXTRACTORS", value_delimiter = ':')]
+    pub extractors: Vec<PathBuf>,
+    /// Object store option such as aws_endpoint=http://localhost:9000; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub storage_option: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// One JSON value
+    Json,
+    /// One JSON value a line
+    Ndjson,
+}
+
+impl GlobalOptions {
+    /// Warnings and errors of the program itself; QUARRY_LOG=debug shows more.
+    pub fn start_logging(&self) {
+        let filter = tracing_subscriber::EnvFilter::try_from_env("QUARRY_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("quarry=warn"));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .without_time()
+            .with_target(false)
+            .init();
+    }
+
+    pub fn storage_options(&self) -> Result<Vec<(String, String)>> {
+        let parse = |text: &String| {
+            let hint = "write KEY=VALUE, for instance aws_region=eu-central-1";
+            text.split_once('=')
+                .map(|(key, value)| (key.to_ascii_lowercase(), value.to_string()))
+                .ok_or_else(|| wrong_option("--storage-option", text, hint))
+        };
+        self.storage_option.iter().map(parse).collect()
+    }
+
+    /// Settings for commands that only look.
+    pub fn settings(&self) -> Result<Settings> {
+        Ok(Settings {
+            data_dir: self.data_dir.clone(),
+            artifacts: None,
+            sink: "none".to_string(),
+            storage_options: self.storage_options()?,
+            extractors: self.extractors.clone(),
+            workers: 1,
+            limits: Limits::default(),
+        })
+    }
+
+    /// A data directory that exists.
+    pub fn open(&self) -> Result<App> {
+        if !self.data_dir.join("state").is_dir() {
+            let message = format!("there is no data directory {}", self.data_dir.display());
+            return Err(crate::error::Error::new(crate::error::Code::NotFound, message)
+                .hint("name it with --data-dir; `quarry run` makes one"));
+        }
+        App::open(&self.settings()?)
+    }
+}

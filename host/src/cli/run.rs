@@ -1,0 +1,191 @@
+//! `quarry run`.
+
+use super::options::{GlobalOptions, Output};
+use super::progress::{Watch, human};
+use super::{DONE, Done, printer};
+use crate::app::App;
+use crate::config::Pipeline;
+use crate::engine::{Stop, Submission, Submitted};
+use crate::error::Result;
+use crate::model::{BatchId, BatchStatus};
+use crate::store::BatchRecord;
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+const WITH_ROW_ERRORS: u8 = 3;
+const FAILED: u8 = 1;
+
+/// Example: quarry run pipeline.toml --manifest objects.parquet
+///
+/// Runs a pipeline over a manifest: submits a batch and works until it is finished. Ctrl-C once
+/// finishes what was begun and leaves a batch that --resume continues; twice leaves at once.
+#[derive(Args)]
+pub struct Arguments {
+    /// Pipeline file (TOML)
+    pipeline: PathBuf,
+    /// Parquet file or folder, a path or URL; BUCKET=URL where the pipeline has several buckets
+    #[arg(long, required = true, value_name = "[BUCKET=]URL")]
+    manifest: Vec<String>,
+    /// Continue the unfinished batch of this pipeline and manifest
+    #[arg(long)]
+    resume: bool,
+    /// Run again although nothing changed
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+    /// edge (in this process), none, or qdrant://HOST:PORT
+    #[arg(long, default_value = "edge", env = "QUARRY_SINK")]
+    sink: String,
+    /// Object store for artifacts; a folder of the data directory by default
+    #[arg(long, value_name = "URL", env = "QUARRY_ARTIFACTS")]
+    artifacts: Option<String>,
+    /// Worker threads; one for each core by default
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Time that one extractor call may take, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    call_ms_max: u64,
+    /// Exit with 3 when rows failed
+    #[arg(long)]
+    fail_on_errors: bool,
+}
+
+pub fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
+    let (pipeline, text) = Pipeline::read(&arguments.pipeline)?;
+    let started = Instant::now();
+    let mut settings = options.settings()?;
+    settings.sink = arguments.sink.clone();
+    settings.artifacts = arguments.artifacts.clone();
+    settings.workers = arguments.workers.unwrap_or_else(cores);
+    settings.limits.call_ms_max = arguments.call_ms_max;
+    let app = App::open(&settings)?;
+    let manifests: Vec<(Option<String>, String)> =
+        arguments.manifest.iter().map(|given| named(given, &pipeline)).collect();
+    let name = arguments.pipeline.file_name().unwrap_or_default().to_string_lossy();
+    let submission = Submission {
+        pipeline: &pipeline,
+        name: &name,
+        manifests: &manifests,
+        force: arguments.force,
+        resume: arguments.resume,
+    };
+    let submitted = app
+        .engine
+        .submit(&submission, &|_| ())
+        .map_err(|error| Pipeline::explain(error, &arguments.pipeline, &text))?;
+    let (record, changed) = match submitted {
+        Submitted::Unchanged(record) => (*record, false),
+        Submitted::Ready(batch) => (work(options, &app, &batch)?, true),
+    };
+    print(options, &app, &record, changed, started.elapsed().as_secs_f64());
+    Ok(match record.status {
+        BatchStatus::CompletedWithErrors if arguments.fail_on_errors => WITH_ROW_ERRORS,
+        BatchStatus::Failed | BatchStatus::Canceled => FAILED,
+        BatchStatus::Completed
+        | BatchStatus::CompletedWithErrors
+        | BatchStatus::Draft
+        | BatchStatus::Queued
+        | BatchStatus::Processing => DONE,
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// BUCKET=URL where the part before the `=` is a bucket of the pipeline.
+fn named(given: &str, pipeline: &Pipeline) -> (Option<String>, String) {
+    if let Some((bucket, url)) = given.split_once('=')
+        && pipeline.buckets.keys().any(|name| name.as_str() == bucket)
+    {
+        return (Some(bucket.to_string()), url.to_string());
+    }
+    (None, given.to_string())
+}
+
+fn work(options: &GlobalOptions, app: &App, batch: &BatchId) -> Result<BatchRecord> {
+    let stop = Arc::new(Stop::default());
+    let watch = Watch::start(options, batch.as_str(), stop.clone());
+    listen(app, stop.clone());
+    printer::note(options, &format!("batch {batch}"));
+    app.engine.run(batch, &stop, &|plan, progress| watch.attach(plan, progress))
+}
+
+/// First Ctrl-C or SIGTERM drains, the second leaves at once.
+fn listen(app: &App, stop: Arc<Stop>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    app.runtime().spawn(async move {
+        let terminate = tokio::signal::unix::SignalKind::terminate();
+        let Ok(mut terminated) = tokio::signal::unix::signal(terminate) else { return };
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            if count.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::process::exit(130);
+            }
+            eprintln!("finishing what was begun; once more leaves at once");
+            stop.drain.store(true, Ordering::Relaxed);
+        }
+    });
+}
+
+fn print(options: &GlobalOptions, app: &App, record: &BatchRecord, changed: bool, seconds: f64) {
+    let documents: u64 = record.collections.iter().map(|c| c.funnel.documents).sum();
+    if options.output != Output::Table {
+        let value = json!({
+            "batch": record,
+            "changed": changed,
+            "documents": documents,
+            "seconds": seconds,
+            "data_dir": app.data_dir,
+        });
+        return printer::one(options, &value, &[]);
+    }
+    if options.quiet {
+        return printer::text(record.id.as_str());
+    }
+    let rows: Vec<Value> = record.collections.iter().map(|c| json!(c)).collect();
+    printer::list(options, &rows, &COLUMNS);
+    if changed {
+        let status = record.status.as_str();
+        let took = human(seconds);
+        printer::text(&format!(
+            "{status}: {} documents in {took}, every row accounted for",
+            printer::thousands(documents)
+        ));
+    } else {
+        printer::text(&format!(
+            "nothing changed: batch {} already made these {} documents",
+            record.id,
+            printer::thousands(documents)
+        ));
+    }
+    if let Some(error) = &record.error {
+        printer::text(&format!("error: {error}"));
+    }
+    let failed: u64 = record.collections.iter().map(|c| c.funnel.failed).sum();
+    if failed > 0 {
+        let failed = printer::thousands(failed);
+        printer::text(&format!("{failed} rows failed: quarry batch errors {}", record.id));
+    }
+    printer::text(&format!("data in {}", app.data_dir.display()));
+}
+
+const COLUMNS: [printer::Column; 11] = [
+    ("tier", "/tier"),
+    ("collection", "/collection"),
+    ("extractor", "/extractor"),
+    ("fetched", "/fetched"),
+    ("filtered", "/filtered"),
+    ("missing", "/missing"),
+    ("submitted", "/submitted"),
+    ("succeeded", "/succeeded"),
+    ("failed", "/failed"),
+    ("documents", "/documents"),
+    ("stale deleted", "/stale_deleted"),
+];

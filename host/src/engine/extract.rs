@@ -1,0 +1,90 @@
+//! Calls an extractor on a partition and isolates the rows that it can not do: a failed call is
+//! halved until the poison row stands alone.
+
+use crate::plugin::{Failure, Input, InputColumn, Instance, Output};
+
+/// One successful call: rows [from, from + output.counts.len()).
+pub struct Piece {
+    pub from: usize,
+    pub output: Output,
+}
+
+/// A row that goes to the dead letters.
+pub struct DeadRow {
+    pub row: usize,
+    pub code: String,
+    pub message: String,
+    /// Calls that this row was part of.
+    pub attempts: u32,
+    pub log: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct Extracted {
+    /// By row.
+    pub pieces: Vec<Piece>,
+    /// By row.
+    pub dead: Vec<DeadRow>,
+    /// Calls made, failed ones included.
+    pub calls: u32,
+}
+
+/// `stop` is asked before every call; when it says yes, `None` is the answer.
+pub fn extract(
+    instance: &mut dyn Instance,
+    input: &Input,
+    stop: &dyn Fn() -> bool,
+) -> Option<Extracted> {
+    let mut extracted = Extracted::default();
+    // A stack instead of recursion: (from, rows, calls before).
+    let mut open = vec![(0, input.rows, 0)];
+    while let Some((from, rows, before)) = open.pop() {
+        if rows == 0 {
+            continue;
+        }
+        if stop() {
+            return None;
+        }
+        extracted.calls += 1;
+        match instance.run(&slice(input, from, rows)) {
+            Ok(output) => keep(&mut extracted, from, before + 1, output),
+            Err(failure) if rows == 1 => extracted.dead.push(buried(from, before + 1, failure)),
+            Err(_) => {
+                let half = rows / 2;
+                open.push((from + half, rows - half, before + 1));
+                open.push((from, half, before + 1));
+            }
+        }
+    }
+    Some(extracted)
+}
+
+fn keep(extracted: &mut Extracted, from: usize, attempts: u32, output: Output) {
+    for reject in &output.rejects {
+        extracted.dead.push(DeadRow {
+            row: from + reject.row,
+            code: reject.code.clone(),
+            message: reject.message.clone(),
+            attempts,
+            log: Vec::new(),
+        });
+    }
+    extracted.pieces.push(Piece { from, output });
+}
+
+fn buried(row: usize, attempts: u32, failure: Failure) -> DeadRow {
+    let code = failure.reason.as_str().to_string();
+    DeadRow { row, code, message: failure.message, attempts, log: failure.log }
+}
+
+fn slice(input: &Input, from: usize, rows: usize) -> Input {
+    if from == 0 && rows == input.rows {
+        return input.clone();
+    }
+    let columns = input.columns.iter().map(|column| match column {
+        InputColumn::Array(array) => InputColumn::Array(array.slice(from, rows)),
+        InputColumn::Cells(cells) => InputColumn::Cells(cells.slice(from, rows)),
+        InputColumn::Absent => InputColumn::Absent,
+    });
+    Input { rows, columns: columns.collect() }
+}

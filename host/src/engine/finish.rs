@@ -1,0 +1,142 @@
+//! After the last partition: the balance, the pieces that vanished, the final word.
+
+use super::columns::{OBJECT_ID, strings};
+use super::dead;
+use super::flatten::{Flattened, artifact_name};
+use super::plan::Source;
+use super::run::Run;
+use super::schedule;
+use crate::artifact::PartReader;
+use crate::error::Result;
+use crate::model::{BatchStatus, Funnel};
+use crate::store::{CollectionSummary, NamespaceRecord, PartitionState};
+use std::collections::{BTreeMap, HashSet};
+
+pub struct Verdict {
+    pub status: BatchStatus,
+    pub error: Option<String>,
+    pub collections: Vec<CollectionSummary>,
+}
+
+/// Folds the partition records: they, not the counters in memory, are what happened.
+pub fn summarize(run: &Run) -> Result<Vec<CollectionSummary>> {
+    let mut summaries: Vec<CollectionSummary> = run
+        .plan
+        .collections
+        .iter()
+        .map(|collection| CollectionSummary {
+            collection: collection.name.clone(),
+            tier: collection.tier,
+            extractor: collection.extractor.to_string(),
+            partitions: 0,
+            funnel: Funnel::default(),
+            stale_deleted: 0,
+        })
+        .collect();
+    for entry in run.store.partitions(&run.batch) {
+        let (key, record) = entry?;
+        if let PartitionState::Committed { funnel, .. } = record.state {
+            let summary = &mut summaries[key.collection];
+            summary.partitions += 1;
+            summary.funnel.add(&funnel);
+        }
+    }
+    Ok(summaries)
+}
+
+/// A batch that does not balance is failed, never completed.
+pub fn verdict(
+    run: &Run,
+    flattened: &[Flattened],
+    collections: Vec<CollectionSummary>,
+) -> Verdict {
+    let mut wrong = Vec::new();
+    for (index, summary) in collections.iter().enumerate() {
+        let given: u64 = run.plan.collections[index]
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(source, from)| match from {
+                Source::Bucket(_) => flattened
+                    .iter()
+                    .filter(|f| f.collection == index && f.source == source)
+                    .map(|f| f.rows)
+                    .sum(),
+                Source::Collection(from) => collections[*from].funnel.documents,
+            })
+            .sum();
+        if given != summary.funnel.fetched || !summary.funnel.balances() {
+            wrong.push(format!(
+                "collection `{}` does not balance: {given} rows were to be read, {:?}",
+                summary.collection, summary.funnel
+            ));
+        }
+    }
+    let failed: u64 = collections.iter().map(|summary| summary.funnel.failed).sum();
+    let status = match (wrong.is_empty(), failed) {
+        (false, _) => BatchStatus::Failed,
+        (true, 0) => BatchStatus::Completed,
+        (true, _) => BatchStatus::CompletedWithErrors,
+    };
+    let error = (!wrong.is_empty()).then(|| wrong.join("; "));
+    Verdict { status, error, collections }
+}
+
+/// Deletes documents that earlier runs made of these objects and this one did not make again. The
+/// documents of an object that failed somewhere stay: a trap must not delete what was good.
+pub fn delete_stale(
+    run: &Run,
+    flattened: &[Flattened],
+    namespace: &NamespaceRecord,
+    summaries: &mut [CollectionSummary],
+) -> Result<()> {
+    let Some(sink) = &run.sink else { return Ok(()) };
+    let populated: Vec<usize> = (0..run.plan.collections.len())
+        .filter(|at| {
+            let collection = &run.plan.collections[*at];
+            let known = namespace.collections.contains_key(collection.name.as_str());
+            collection.searchable && known
+        })
+        .collect();
+    if populated.is_empty() {
+        return Ok(());
+    }
+    let dead = dead_by_root(run)?;
+    let mut seen = HashSet::new();
+    for input in flattened.iter().filter(|f| seen.insert(f.bucket)) {
+        let collection = run.plan.collections[input.collection].name.as_str();
+        for partition in 0..input.partitions {
+            let name = artifact_name(collection, input.source, partition);
+            let columns = [OBJECT_ID.to_string()];
+            let mut failed = HashSet::new();
+            for file in dead.get(&(input.bucket, partition)).into_iter().flatten() {
+                failed.extend(dead::read(&run.artifacts, file)?.into_iter().map(|l| l.object));
+            }
+            let mut objects = Vec::new();
+            for rows in PartReader::read(&run.artifacts, &name, Some(&columns), None)? {
+                let ids = strings(&rows, OBJECT_ID)?.iter().flatten();
+                objects.extend(ids.filter(|id| !failed.contains(*id)).map(str::to_string));
+            }
+            for at in &populated {
+                let name = run.plan.collections[*at].name.as_str();
+                summaries[*at].stale_deleted +=
+                    sink.delete_stale(&run.plan.namespace, name, &objects, run.run)?;
+            }
+        }
+    }
+    sink.flush(&run.plan.namespace)
+}
+
+/// Dead-letter files by bucket and number of the tier-0 partition that their rows come from.
+fn dead_by_root(run: &Run) -> Result<BTreeMap<(usize, u32), Vec<String>>> {
+    let mut files: BTreeMap<(usize, u32), Vec<String>> = BTreeMap::new();
+    for entry in run.store.partitions(&run.batch) {
+        let (key, record) = entry?;
+        if let PartitionState::Committed { dead: Some(dead), .. } = record.state {
+            let (_, bucket) = schedule::path(&run.plan, &key);
+            let root = key.id.0.first().copied().unwrap_or(0);
+            files.entry((bucket, root)).or_default().push(dead);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,31 @@
+//! Deterministic document ids: UUIDv5 over namespace, collection, root object, parent, position.
+
+use crate::model::Name;
+use uuid::Uuid;
+
+/// Root of all Quarry ids; an arbitrary constant that must never change.
+const ROOT: Uuid = Uuid::from_u128(0x6b1e_7f0a_51c8_5d0e_9a3c_0f4f_2d87_b6e1);
+
+/// Makes the ids of one collection.
+pub struct Identity {
+    collection: Uuid,
+    name: Vec<u8>,
+}
+
+impl Identity {
+    pub fn new(namespace: &Name, collection: &Name) -> Identity {
+        let namespace = Uuid::new_v5(&ROOT, namespace.as_str().as_bytes());
+        let collection = Uuid::new_v5(&namespace, collection.as_str().as_bytes());
+        Identity { collection, name: Vec::new() }
+    }
+
+    /// Fields are separated by their lengths, so no two different rows share a name.
+    pub fn document(&mut self, object: &str, parent: Option<&[u8]>, position: i64) -> Uuid {
+        self.name.clear();
+        self.name.extend_from_slice(&(object.len() as u32).to_le_bytes());
+        self.name.extend_from_slice(object.as_bytes());
+        self.name.extend_from_slice(parent.unwrap_or_default());
+        self.name.extend_from_slice(&position.to_le_bytes());
+        Uuid::new_v5(&self.collection, &self.name)
+    }
+}

@@ -1,0 +1,258 @@
+//! Runs one partition: read, bind, extract, assemble, write, commit.
+
+use super::assemble::Assembler;
+use super::bind::{self, Bound};
+use super::columns::{needed_columns, part_schema};
+use super::dead;
+use super::extract::{Extracted, extract};
+use super::flatten::artifact_name;
+use super::plan::{RowField, Source};
+use super::run::Run;
+use super::schedule::{Job, JobInput};
+use crate::artifact::{PartReader, PartWriter, References, Slice};
+use crate::config::{PARTITION_BYTES, PARTITION_ROWS};
+use crate::error::{Code, Context, Error, Result};
+use crate::model::Funnel;
+use crate::plugin::Instance;
+use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store};
+use arrow_array::RecordBatch;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Rows of a part are handed to the sink and to the next tier in memory up to this size; larger
+/// ones are read back.
+const HELD_BYTES_MAX: usize = 32 << 20;
+/// A row group of a part is ended at this size.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// A partition that is durable.
+pub struct Done {
+    pub key: PartitionKey,
+    pub record: PartitionRecord,
+    /// What the readers of this collection need, when it is small enough to keep.
+    pub held: Option<Arc<RecordBatch>>,
+    /// The part, when it is small enough to keep.
+    pub rows: Option<Vec<RecordBatch>>,
+}
+
+/// One worker thread's share: its instances live as long as it does.
+pub struct Worker<'a> {
+    run: &'a Run,
+    instances: HashMap<usize, Box<dyn Instance>>,
+    references: Arc<References>,
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(run: &'a Run) -> Worker<'a> {
+        let references = References::new(run.storage_options.clone(), run.runtime.clone());
+        Worker { run, instances: HashMap::new(), references: Arc::new(references) }
+    }
+
+    /// `None` when the batch was canceled meanwhile.
+    pub fn process(&mut self, job: &Job) -> Result<Option<Done>> {
+        let run = self.run;
+        let lease = PartitionRecord {
+            state: PartitionState::Leased { fence: run.fence },
+            attempts: job.attempts + 1,
+        };
+        run.store.note(vec![Store::put_partition(&run.batch, &job.key, &lease)?])?;
+        let times = &run.progress.times;
+        let rows = timed(&times.read, || self.read(job))?;
+        let bound = self.bind(&job.key, &rows)?;
+        let Some(extracted) = timed(&times.extract, || self.extract(&job.key, &bound))? else {
+            return Ok(None);
+        };
+        run.progress.calls.fetch_add(u64::from(extracted.calls), Ordering::Relaxed);
+        let written = self.write(&job.key, &bound, &extracted)?;
+        let record = PartitionRecord { state: written.state, attempts: lease.attempts };
+        timed(&times.commit, || {
+            run.store.commit(vec![Store::put_partition(&run.batch, &job.key, &record)?])
+        })?;
+        let held = self.hold(&job.key, written.rows.as_deref())?;
+        Ok(Some(Done { key: job.key.clone(), record, held, rows: written.rows }))
+    }
+
+    fn read(&self, job: &Job) -> Result<RecordBatch> {
+        let collection = &self.run.plan.collections[job.key.collection];
+        let (name, slice) = match &job.input {
+            JobInput::Part { held: Some(rows), from, rows: count, .. } => {
+                return Ok(rows.slice(*from, *count));
+            }
+            JobInput::Part { part, from, rows, .. } => {
+                (part.clone(), Some(Slice { from: *from, rows: *rows }))
+            }
+            JobInput::Artifact(number) => {
+                (artifact_name(collection.name.as_str(), job.key.source, *number), None)
+            }
+        };
+        let columns = needed_columns(&collection.needs());
+        let batches = PartReader::read(&self.run.artifacts, &name, Some(&columns), slice)?;
+        let first = batches.first().ok_or_else(|| {
+            Error::new(Code::Corrupt, format!("{} has no rows", self.run.artifacts.name_of(&name)))
+        })?;
+        if batches.len() == 1 {
+            return Ok(first.clone());
+        }
+        arrow_select::concat::concat_batches(&first.schema(), &batches)
+            .context(Code::Internal, || format!("can not join the rows of {name}"))
+    }
+
+    fn bind(&self, key: &PartitionKey, rows: &RecordBatch) -> Result<Bound> {
+        let plan = &self.run.plan;
+        let collection = &plan.collections[key.collection];
+        let fields: Vec<RowField> = match collection.sources[key.source] {
+            Source::Bucket(index) => {
+                plan.buckets[index].columns.iter().map(|c| c.field.clone()).collect()
+            }
+            Source::Collection(index) => plan.collections[index].fields(),
+        };
+        bind::bind(collection, &fields, rows, &self.references)
+    }
+
+    fn extract(&mut self, key: &PartitionKey, bound: &Bound) -> Result<Option<Extracted>> {
+        let run = self.run;
+        let instance = match self.instances.entry(key.collection) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let collection = &run.plan.collections[key.collection];
+                let instance = run.extractors[key.collection].instantiate(&collection.parameters)?;
+                entry.insert(instance)
+            }
+        };
+        Ok(extract(instance.as_mut(), &bound.input, &|| run.stop.canceled()))
+    }
+
+    fn write(
+        &self,
+        key: &PartitionKey,
+        bound: &Bound,
+        extracted: &Extracted,
+    ) -> Result<Written> {
+        let run = self.run;
+        let collection = &run.plan.collections[key.collection];
+        let folder = format!("tier-{}/{}", collection.tier, collection.name);
+        let file = format!("{:02}-{}.f{}.parquet", key.source, key.id, run.fence);
+        let part = format!("{folder}/part-{file}");
+        let mut funnel = bound.funnel;
+        funnel.failed += extracted.dead.len() as u64;
+        funnel.succeeded = funnel.submitted - funnel.failed;
+        let mut assembler = Assembler::new(&run.plan.namespace, collection);
+        let mut writer: Option<PartWriter> = None;
+        let mut kept: Option<Vec<RecordBatch>> = Some(Vec::new());
+        let mut bytes = 0;
+        for piece in extracted.pieces.iter().filter(|piece| piece.output.documents > 0) {
+            let times = &run.progress.times;
+            let rows = timed(&times.assemble, || {
+                assembler.rows(bound, piece, &mut |blob| self.store_blob(blob))
+            })?;
+            funnel.documents += rows.num_rows() as u64;
+            bytes += rows.get_array_memory_size();
+            timed(&times.write, || -> Result<()> {
+                let writer = match &mut writer {
+                    Some(writer) => writer,
+                    None => {
+                        let schema = assembler.schema().clone();
+                        writer.insert(PartWriter::create(&run.artifacts, &part, schema)?)
+                    }
+                };
+                writer.write(&rows)?;
+                if writer.buffered_bytes() > ROW_GROUP_BYTES {
+                    writer.end_row_group()?;
+                }
+                Ok(())
+            })?;
+            if bytes > HELD_BYTES_MAX {
+                kept = None;
+            }
+            if let Some(kept) = &mut kept {
+                kept.push(rows);
+            }
+        }
+        let part = match writer {
+            Some(writer) => {
+                timed(&run.progress.times.write, || writer.finish())?;
+                Some(part)
+            }
+            None => None,
+        };
+        let letters = dead::letters(collection, bound, &extracted.dead);
+        let mut dead_name = None;
+        if !letters.is_empty() {
+            let name = format!("dead/{folder}/{file}");
+            dead::write(&run.artifacts, &name, &letters)?;
+            dead_name = Some(name);
+        }
+        let row_bytes = bytes / (funnel.documents.max(1) as usize);
+        let slice_rows = (PARTITION_BYTES / row_bytes.max(1)).clamp(1, PARTITION_ROWS) as u32;
+        let sunk = part.is_none() || run.sink.is_none() || !collection.searchable;
+        let state =
+            PartitionState::Committed { funnel, part, dead: dead_name, slice_rows, sunk };
+        Ok(Written { state, rows: kept })
+    }
+
+    /// Blobs are named by their content, so writing one twice is harmless.
+    fn store_blob(&self, bytes: &[u8]) -> Result<String> {
+        let digest = format!("{:x}", Sha256::digest(bytes));
+        let name = format!("{}/{digest}", &digest[..2]);
+        if !self.run.blobs.exists(&name)? {
+            self.run.blobs.put(&name, bytes::Bytes::copy_from_slice(bytes))?;
+        }
+        Ok(format!("blob:{digest}"))
+    }
+
+    /// The columns that the readers of this collection need, as one batch.
+    fn hold(
+        &self,
+        key: &PartitionKey,
+        rows: Option<&[RecordBatch]>,
+    ) -> Result<Option<Arc<RecordBatch>>> {
+        let plan = &self.run.plan;
+        let readers: Vec<usize> =
+            plan.readers(key.collection).into_iter().filter(|at| !plan.waits(*at)).collect();
+        let (Some(rows), false) = (rows, readers.is_empty()) else { return Ok(None) };
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut roots = Vec::new();
+        for reader in readers {
+            roots.extend(plan.collections[reader].needs());
+        }
+        let wanted = needed_columns(&roots);
+        let schema = part_schema(&plan.collections[key.collection]);
+        let indices: Vec<usize> = (0..schema.fields().len())
+            .filter(|at| wanted.contains(schema.field(*at).name()))
+            .collect();
+        let projected: std::result::Result<Vec<RecordBatch>, _> =
+            rows.iter().map(|rows| rows.project(&indices)).collect();
+        let joined = projected.and_then(|projected| {
+            arrow_select::concat::concat_batches(&projected[0].schema(), &projected)
+        });
+        let joined = joined
+            .context(Code::Internal, || "can not hand rows to the next tier".to_string())?;
+        Ok(Some(Arc::new(joined)))
+    }
+}
+
+struct Written {
+    state: PartitionState,
+    rows: Option<Vec<RecordBatch>>,
+}
+
+/// Adds the time that `work` takes.
+pub fn timed<T>(counter: &AtomicU64, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = work();
+    counter.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    result
+}
+
+/// The funnel of a committed partition.
+pub fn funnel(record: &PartitionRecord) -> Funnel {
+    match &record.state {
+        PartitionState::Committed { funnel, .. } => *funnel,
+        PartitionState::Leased { .. } => Funnel::default(),
+    }
+}

@@ -1,0 +1,255 @@
+//! Finds extractors: those registered in the data directory first, then folders of components.
+//! What a batch uses is registered: `name@version` is bound to one digest from then on.
+
+use super::plan::Pinned;
+use crate::env::Env;
+use crate::error::{Code, Context, Error, Result};
+use crate::model::ExtractorRef;
+use crate::plugin::{self, Extractor, Host};
+use crate::store::{ExtractorRecord, Store};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub struct Registry {
+    host: Option<Host>,
+    /// Components by digest: `<digest>.wasm`.
+    directory: PathBuf,
+    /// Where components are looked for that are not registered yet.
+    search: Vec<PathBuf>,
+    loaded: Mutex<HashMap<String, Arc<dyn Extractor>>>,
+}
+
+/// A component file that was found, not loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub path: PathBuf,
+}
+
+impl Registry {
+    pub fn new(host: Host, directory: PathBuf, search: Vec<PathBuf>) -> Registry {
+        Registry { host: Some(host), directory, search, loaded: Mutex::default() }
+    }
+
+    /// Extractors that are given as values instead of components: natively compiled ones.
+    pub fn of(extractors: Vec<Arc<dyn Extractor>>) -> Registry {
+        let loaded = extractors.into_iter().map(|e| (e.digest().to_string(), e)).collect();
+        Registry {
+            host: None,
+            directory: PathBuf::new(),
+            search: Vec::new(),
+            loaded: Mutex::new(loaded),
+        }
+    }
+
+    /// The extractor that a reference means, loaded; registers it when it is new.
+    pub fn resolve(
+        &self,
+        reference: &ExtractorRef,
+        store: &Store,
+        env: &Env,
+    ) -> Result<(Pinned, Arc<dyn Extractor>)> {
+        if self.host.is_none() {
+            return self.resolve_given(reference);
+        }
+        let known = store.extractors()?;
+        let found = self.find()?;
+        let registered = known.iter().map(|r| (r.name.as_str(), r.version.as_str()));
+        let lying_about = found.iter().map(|f| (f.name.as_str(), f.version.as_str()));
+        let mut candidates: Vec<(&str, &str)> = registered.chain(lying_about).collect();
+        candidates.sort();
+        candidates.dedup();
+        let (name, version) = choose(reference, &candidates, &self.search)?;
+        if let Some(record) = known.iter().find(|r| r.name == name && r.version == version) {
+            warn_about_other_builds(record, &found);
+            let pinned = Pinned {
+                name: record.name.clone(),
+                version: record.version.clone(),
+                digest: record.digest.clone(),
+            };
+            return Ok((pinned, self.by_digest(&record.digest)?));
+        }
+        let file = found
+            .iter()
+            .find(|f| f.name == name && f.version == version)
+            .ok_or_else(|| Error::internal("a chosen extractor vanished"))?;
+        let record = self.register(file, store, env)?;
+        let extractor = self.by_digest(&record.digest)?;
+        let pinned =
+            Pinned { name: record.name, version: record.version, digest: record.digest };
+        Ok((pinned, extractor))
+    }
+
+    fn resolve_given(&self, reference: &ExtractorRef) -> Result<(Pinned, Arc<dyn Extractor>)> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = loaded.values().find(|e| e.description().name == reference.name);
+        let extractor = found.ok_or_else(|| unknown(reference, &[], &self.search))?;
+        let pinned = Pinned {
+            name: extractor.description().name.clone(),
+            version: extractor.description().version.clone(),
+            digest: extractor.digest().to_string(),
+        };
+        Ok((pinned, extractor.clone()))
+    }
+
+    /// A registered component, loaded once.
+    pub fn by_digest(&self, digest: &str) -> Result<Arc<dyn Extractor>> {
+        if let Some(loaded) =
+            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
+        {
+            return Ok(loaded.clone());
+        }
+        let host = self.host.as_ref().ok_or_else(|| {
+            Error::new(Code::NotFound, format!("no extractor with the digest {digest}"))
+        })?;
+        let path = self.component_path(digest);
+        let wasm = std::fs::read(&path).context(Code::NotFound, || {
+            format!("the registered extractor {digest} is not in {}", self.directory.display())
+        })?;
+        let component = host.load(&wasm)?;
+        if component.digest() != digest {
+            let message = format!("{} is not what its name says", path.display());
+            return Err(Error::new(Code::Corrupt, message)
+                .hint(format!("its SHA-256 is {}", component.digest())));
+        }
+        let loaded: Arc<dyn Extractor> = Arc::new(component);
+        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all.entry(digest.to_string()).or_insert(loaded).clone())
+    }
+
+    fn component_path(&self, digest: &str) -> PathBuf {
+        self.directory.join(format!("{digest}.wasm"))
+    }
+
+    /// Component first, record second: a crash between leaves a file that nobody names.
+    fn register(&self, file: &Found, store: &Store, env: &Env) -> Result<ExtractorRecord> {
+        let named = || format!("can not register {}", file.path.display());
+        let wasm = std::fs::read(&file.path).context(Code::Unavailable, named)?;
+        let host = self.host.as_ref().ok_or_else(|| Error::internal("no plugin host"))?;
+        // Loading checks it; what can not be loaded is not registered.
+        let component = host.load(&wasm)?;
+        let description = component.description();
+        if description.name != file.name || description.version != file.version {
+            let message = format!(
+                "{} is stamped {}@{} but describes itself as {}@{}",
+                file.path.display(),
+                file.name,
+                file.version,
+                description.name,
+                description.version
+            );
+            return Err(Error::new(Code::Extractor, message).hint("build it again"));
+        }
+        let record = ExtractorRecord {
+            name: file.name.clone(),
+            version: file.version.clone(),
+            digest: component.digest().to_string(),
+            registered_at: env.timestamp(),
+        };
+        std::fs::create_dir_all(&self.directory).context(Code::Unavailable, named)?;
+        let target = self.component_path(&record.digest);
+        write_durably(&target, &wasm).context(Code::Unavailable, named)?;
+        store.commit(vec![Store::put_extractor(&record)?])?;
+        Ok(record)
+    }
+
+    /// Components in the search folders that carry a name. Files that are none are passed over here
+    /// and named by `quarry extractor list`.
+    pub fn find(&self) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for folder in &self.search {
+            let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            paths.sort();
+            for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "wasm")) {
+                if let Some(component) = stamped(&path) {
+                    found.push(component);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn stamped(path: &Path) -> Option<Found> {
+    let wasm = std::fs::read(path).ok()?;
+    let inspection = plugin::inspect(&wasm).ok()?;
+    Some(Found {
+        name: inspection.name?,
+        version: inspection.version?,
+        digest: inspection.digest,
+        path: path.to_path_buf(),
+    })
+}
+
+fn warn_about_other_builds(record: &ExtractorRecord, found: &[Found]) {
+    let other = found
+        .iter()
+        .find(|f| f.name == record.name && f.version == record.version && f.digest != record.digest);
+    if let Some(other) = other {
+        tracing::warn!(
+            "{} is another build of {}@{}: versions are immutable, the registered one is used; \
+             raise the version to use the new one",
+            other.path.display(),
+            record.name,
+            record.version
+        );
+    }
+}
+
+fn choose(
+    reference: &ExtractorRef,
+    candidates: &[(&str, &str)],
+    search: &[PathBuf],
+) -> Result<(String, String)> {
+    let named: Vec<&(&str, &str)> =
+        candidates.iter().filter(|(name, _)| *name == reference.name).collect();
+    let matching: Vec<&&(&str, &str)> = named
+        .iter()
+        .filter(|(_, version)| reference.version.as_deref().is_none_or(|wanted| wanted == *version))
+        .collect();
+    match (matching.as_slice(), named.is_empty()) {
+        ([one], _) => Ok((one.0.to_string(), one.1.to_string())),
+        ([], true) => Err(unknown(reference, candidates, search)),
+        ([], false) => {
+            let versions: Vec<&str> = named.iter().map(|(_, version)| *version).collect();
+            let version = reference.version.as_deref().unwrap_or("");
+            let message = format!("extractor `{}` has no version {version}", reference.name);
+            Err(Error::invalid(message).hint(format!("there is {}", versions.join(", "))))
+        }
+        (several, _) => {
+            let versions: Vec<&str> = several.iter().map(|(_, version)| *version).collect();
+            let message = format!("extractor `{}` has several versions", reference.name);
+            let hint = format!("name one: {}@{}", reference.name, versions.join(" or @"));
+            Err(Error::invalid(message).hint(hint))
+        }
+    }
+}
+
+fn unknown(reference: &ExtractorRef, candidates: &[(&str, &str)], search: &[PathBuf]) -> Error {
+    let mut known: Vec<&str> = candidates.iter().map(|(name, _)| *name).collect();
+    known.dedup();
+    let folders: Vec<String> = search.iter().map(|p| p.display().to_string()).collect();
+    let hint = match known.is_empty() {
+        true => format!("no component is in {}; --extractors names a folder", folders.join(", ")),
+        false => format!("known are {}", known.join(", ")),
+    };
+    Error::invalid(format!("there is no extractor `{reference}`")).hint(hint)
+}
+
+/// Temporary name, fsync, rename, fsync of the folder.
+fn write_durably(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let temporary = target.with_extension(format!("tmp-{}", std::process::id()));
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, target)?;
+    match target.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Drives a claimed batch: worker threads take partitions from the schedule until it is finished.
+
+use super::partition::{Done, Worker, funnel};
+use super::plan::Plan;
+use super::progress::{Progress, Stop};
+use super::schedule::{Next, Schedule};
+use super::sinker::{self, Item};
+use crate::artifact::Artifacts;
+use crate::error::{Code, Context, Error, Result};
+use crate::model::BatchId;
+use crate::plugin::Extractor;
+use crate::sink::VectorSink;
+use crate::store::Store;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Handle;
+
+/// Everything that the threads of one batch share.
+pub struct Run {
+    pub batch: BatchId,
+    pub plan: Arc<Plan>,
+    /// By collection.
+    pub extractors: Vec<Arc<dyn Extractor>>,
+    pub store: Arc<Store>,
+    /// Folder of the batch.
+    pub artifacts: Artifacts,
+    /// Folder of the namespace's blobs.
+    pub blobs: Artifacts,
+    pub sink: Option<Arc<dyn VectorSink>>,
+    pub fence: u64,
+    /// Number of the run in the namespace.
+    pub run: u64,
+    pub workers: usize,
+    pub storage_options: Vec<(String, String)>,
+    pub runtime: Handle,
+    pub progress: Arc<Progress>,
+    pub stop: Arc<Stop>,
+    /// Partitions begun by an earlier claim and not committed by it.
+    pub repeated: AtomicU64,
+}
+
+/// How the workers ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every partition is committed and in the sink.
+    Finished,
+    /// Asked to stop; what was begun is committed.
+    Drained,
+    Canceled,
+}
+
+/// The schedule and what ended it early.
+struct Shared {
+    schedule: Mutex<Board>,
+    changed: Condvar,
+}
+
+struct Board {
+    schedule: Schedule,
+    failure: Option<Error>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, error: Error) {
+        self.lock().failure.get_or_insert(error);
+        self.changed.notify_all();
+    }
+}
+
+impl Run {
+    pub fn work(&self, schedule: Schedule) -> Result<Ended> {
+        let board = Board { schedule, failure: None };
+        let shared = Shared { schedule: Mutex::new(board), changed: Condvar::new() };
+        let (queue, items) = sinker::queue();
+        std::thread::scope(|scope| -> Result<()> {
+            let sinker = std::thread::Builder::new()
+                .name("sink".to_string())
+                .spawn_scoped(scope, || {
+                    if let Err(error) = sinker::drain(self, &items) {
+                        shared.fail(error);
+                    }
+                    // Dropping the receiver makes the workers' sends fail, which ends them.
+                    drop(items);
+                })
+                .context(Code::Unavailable, || "can not start the sink thread".to_string())?;
+            for number in 0..self.workers {
+                let (queue, shared) = (queue.clone(), &shared);
+                std::thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .spawn_scoped(scope, move || {
+                        if let Err(error) = self.worker(shared, &queue) {
+                            shared.fail(error);
+                        }
+                    })
+                    .context(Code::Unavailable, || "can not start a worker thread".to_string())?;
+            }
+            drop(queue);
+            // The scope waits for the workers; the sink thread ends after the last of them.
+            let _ = sinker;
+            Ok(())
+        })?;
+        if let Some(error) = shared.lock().failure.take() {
+            return Err(error);
+        }
+        if self.stop.canceled() {
+            return Ok(Ended::Canceled);
+        }
+        Ok(if self.stop.draining() { Ended::Drained } else { Ended::Finished })
+    }
+
+    fn worker(&self, shared: &Shared, queue: &SyncSender<Item>) -> Result<()> {
+        let mut worker = Worker::new(self);
+        loop {
+            let next = {
+                let mut board = shared.lock();
+                loop {
+                    if board.failure.is_some() || self.stop.draining() {
+                        shared.changed.notify_all();
+                        return Ok(());
+                    }
+                    match board.schedule.next(&self.store)? {
+                        Next::Wait => {
+                            board = shared
+                                .changed
+                                .wait(board)
+                                .unwrap_or_else(PoisonError::into_inner);
+                        }
+                        other => break other,
+                    }
+                }
+            };
+            let (done, unsunk) = match next {
+                Next::Run(job) => {
+                    if job.attempts > 0 {
+                        self.repeated.fetch_add(1, Ordering::Relaxed);
+                    }
+                    let Some(done) = worker.process(&job)? else {
+                        shared.changed.notify_all();
+                        return Ok(());
+                    };
+                    (done, true)
+                }
+                Next::Done { key, record, unsunk } => {
+                    (Done { key, record, held: None, rows: None }, unsunk)
+                }
+                Next::Wait => continue,
+                Next::Finished => {
+                    shared.changed.notify_all();
+                    return Ok(());
+                }
+            };
+            self.finished(shared, queue, done, unsunk)?;
+        }
+    }
+
+    /// Lets the readers start, then hands the part to the sink.
+    fn finished(
+        &self,
+        shared: &Shared,
+        queue: &SyncSender<Item>,
+        done: Done,
+        unsunk: bool,
+    ) -> Result<()> {
+        let Done { key, record, held, rows } = done;
+        let readers = self.plan.readers(key.collection);
+        self.progress.committed(key.collection, &funnel(&record), &readers);
+        shared.lock().schedule.committed(&key, &record, held);
+        shared.changed.notify_all();
+        let wanted = self.sink.is_some() && self.plan.collections[key.collection].searchable;
+        if unsunk && wanted && queue.send(Item { key, record, rows }).is_err() {
+            // The sink thread has failed and said why.
+            return Ok(());
+        }
+        Ok(())
+    }
+}

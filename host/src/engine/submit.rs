@@ -1,0 +1,268 @@
+//! From a pipeline and its manifests to a queued batch. Everything that can be refused is refused
+//! before anything is written; what was written for a batch that is refused later is removed.
+
+use super::flatten::{Flattened, flatten};
+use super::plan::{Pinned, Plan, Source, plan};
+use super::{BatchManifest, Engine, MANIFEST};
+use crate::config::Pipeline;
+use crate::error::{Code, Context, Error, Result};
+use crate::manifest::Manifest;
+use crate::model::{BatchId, BatchStatus, Description, ExtractorRef, Name};
+use crate::store::{BatchRecord, Store};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+pub struct Submission<'a> {
+    pub pipeline: &'a Pipeline,
+    /// What to call it: the file name.
+    pub name: &'a str,
+    /// Manifest by bucket; without a name where the pipeline has one bucket.
+    pub manifests: &'a [(Option<String>, String)],
+    /// Run again although the same batch is complete.
+    pub force: bool,
+    /// Continue the unfinished batch of the same input.
+    pub resume: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// Ready to run.
+    Ready(BatchId),
+    /// A complete batch of exactly this pipeline, these extractors and this manifest.
+    Unchanged(Box<BatchRecord>),
+}
+
+impl Engine {
+    pub fn submit(
+        &self,
+        submission: &Submission<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Submitted> {
+        let plan = self.plan(submission.pipeline)?;
+        let manifests = self.open_manifests(&plan, submission.manifests)?;
+        let fingerprint = fingerprint(&plan, &manifests, &self.sink_name)?;
+        let earlier: Vec<BatchRecord> = self
+            .store
+            .batches()?
+            .into_iter()
+            .filter(|batch| batch.fingerprint == fingerprint)
+            .collect();
+        let unfinished = earlier.iter().rev().find(|batch| !batch.status.is_terminal());
+        if let Some(batch) = unfinished {
+            return self.take_up(submission, batch, plan, &manifests, progress);
+        }
+        let complete = earlier.into_iter().rev().find(|batch| {
+            matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors)
+        });
+        match complete {
+            Some(batch) if !submission.force => return Ok(Submitted::Unchanged(Box::new(batch))),
+            _ if submission.resume => {
+                let message = "there is no unfinished batch of this pipeline and manifest";
+                return Err(Error::new(Code::NotFound, message)
+                    .hint("`quarry batch list` shows all batches; run without --resume to begin"));
+            }
+            _ => {}
+        }
+        if let Some(sink) = &self.sink {
+            sink.prepare(&plan.namespace, &plan.layout()?)?;
+        }
+        let record = self.create(submission, &plan, &manifests, fingerprint)?;
+        self.prepare(record, plan, &manifests, progress)
+    }
+
+    /// An unfinished batch of the same input: continued with --resume, set aside with --force.
+    fn take_up(
+        &self,
+        submission: &Submission<'_>,
+        batch: &BatchRecord,
+        plan: Plan,
+        manifests: &[(usize, Manifest)],
+        progress: &dyn Fn(u64),
+    ) -> Result<Submitted> {
+        if submission.resume {
+            if batch.status == BatchStatus::Draft {
+                return self.prepare(batch.clone(), plan, manifests, progress);
+            }
+            return Ok(Submitted::Ready(batch.id.clone()));
+        }
+        if !submission.force {
+            let message = format!("batch {} of the same input is not finished", batch.id);
+            return Err(Error::new(Code::Conflict, message)
+                .hint("continue it with --resume, or begin anew with --force"));
+        }
+        let mut old = batch.clone();
+        old.status = BatchStatus::Canceled;
+        old.ended_at = Some(self.env.timestamp());
+        old.error = Some("set aside by a new run with --force".to_string());
+        self.store.commit(vec![Store::put_batch(&old)?])?;
+        self.submit(submission, progress)
+    }
+
+    /// Plans and pins; the extractors that the pipeline names are loaded and registered.
+    pub fn plan(&self, pipeline: &Pipeline) -> Result<Plan> {
+        let mut describe =
+            |reference: &ExtractorRef, parameters: &Value| -> Result<(Pinned, Description)> {
+                let (pinned, extractor) =
+                    self.registry.resolve(reference, &self.store, &self.env)?;
+                let instance = extractor.instantiate(parameters)?;
+                Ok((pinned, instance.description().clone()))
+            };
+        plan(pipeline, &mut describe)
+    }
+
+    fn open_manifests(
+        &self,
+        plan: &Plan,
+        given: &[(Option<String>, String)],
+    ) -> Result<Vec<(usize, Manifest)>> {
+        let read: BTreeSet<usize> = plan
+            .collections
+            .iter()
+            .flat_map(|collection| &collection.sources)
+            .filter_map(|source| match source {
+                Source::Bucket(index) => Some(*index),
+                Source::Collection(_) => None,
+            })
+            .collect();
+        let names = || -> Vec<&str> {
+            read.iter().map(|index| plan.buckets[*index].name.as_str()).collect()
+        };
+        let mut manifests: Vec<(usize, Manifest)> = Vec::new();
+        for (bucket, url) in given {
+            let index = match bucket {
+                Some(name) => read.iter().find(|i| plan.buckets[**i].name.as_str() == name),
+                None if read.len() == 1 => read.first(),
+                None => None,
+            };
+            let Some(index) = index else {
+                let what = bucket.as_deref().unwrap_or("(none)");
+                return Err(Error::invalid(format!("--manifest {url} names no bucket: {what}"))
+                    .hint(format!("write BUCKET=URL with one of {}", names().join(", "))));
+            };
+            let manifest = Manifest::open(url, &self.storage_options, self.runtime.clone())?;
+            super::convert::check(&plan.buckets[*index], manifest.schema(), &manifest.url())?;
+            manifests.push((*index, manifest));
+        }
+        for index in read {
+            let given = manifests.iter().filter(|(bucket, _)| *bucket == index).count();
+            if given != 1 {
+                let name = &plan.buckets[index].name;
+                let message = format!("bucket `{name}` has {given} manifests");
+                return Err(Error::invalid(message)
+                    .hint(format!("give it one: --manifest {name}=URL")));
+            }
+        }
+        manifests.sort_by_key(|(bucket, _)| *bucket);
+        Ok(manifests)
+    }
+
+    fn create(
+        &self,
+        submission: &Submission<'_>,
+        plan: &Plan,
+        manifests: &[(usize, Manifest)],
+        fingerprint: String,
+    ) -> Result<BatchRecord> {
+        let mut namespace = self.store.namespace(&plan.namespace)?;
+        namespace.last_run += 1;
+        let urls = manifests.iter().map(|(bucket, manifest)| {
+            let name: Name = plan.buckets[*bucket].name.clone();
+            (name, manifest.url())
+        });
+        let record = BatchRecord {
+            id: BatchId::from_uuid(self.env.uuid()),
+            namespace: plan.namespace.clone(),
+            status: BatchStatus::Draft,
+            fingerprint,
+            pipeline: submission.name.to_string(),
+            manifests: urls.collect(),
+            artifacts: self.artifacts.url().to_string(),
+            sink: self.sink_name.clone(),
+            run: namespace.last_run,
+            fence: 0,
+            repeated_partitions: 0,
+            created_at: self.env.timestamp(),
+            started_at: None,
+            ended_at: None,
+            error: None,
+            collections: Vec::new(),
+        };
+        self.store.commit(vec![
+            Store::put_batch(&record)?,
+            Store::put_namespace(&plan.namespace, &namespace)?,
+        ])?;
+        Ok(record)
+    }
+
+    /// Flattens and queues. When that fails because of the input, the draft and its artifacts go.
+    fn prepare(
+        &self,
+        mut record: BatchRecord,
+        plan: Plan,
+        manifests: &[(usize, Manifest)],
+        progress: &dyn Fn(u64),
+    ) -> Result<Submitted> {
+        let flattened = match self.flatten(&record, &plan, manifests, progress) {
+            Ok(flattened) => flattened,
+            Err(error) => {
+                self.folder(&record).delete_all()?;
+                self.store.commit(vec![Store::delete_batch(&record.id)])?;
+                return Err(error);
+            }
+        };
+        let manifest = BatchManifest { batch: record.id.clone(), plan, flattened };
+        let json = serde_json::to_vec_pretty(&manifest)
+            .context(Code::Internal, || "can not encode the batch's manifest".to_string())?;
+        self.folder(&record).put(MANIFEST, json.into())?;
+        record.status = BatchStatus::Queued;
+        self.store.commit(vec![Store::put_batch(&record)?])?;
+        Ok(Submitted::Ready(record.id))
+    }
+
+    fn flatten(
+        &self,
+        record: &BatchRecord,
+        plan: &Plan,
+        manifests: &[(usize, Manifest)],
+        progress: &dyn Fn(u64),
+    ) -> Result<Vec<Flattened>> {
+        std::fs::create_dir_all(&self.scratch).context(Code::Unavailable, || {
+            format!("can not create {}", self.scratch.display())
+        })?;
+        flatten(plan, manifests, &self.folder(record), &self.scratch, progress)
+    }
+}
+
+/// Equal for equal plans over equal manifests into the same sink. Canonical JSON: the order of map
+/// keys depends on features that other crates switch on.
+fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], sink: &str) -> Result<String> {
+    let plan = serde_json::to_value(plan)
+        .context(Code::Internal, || "can not encode the plan".to_string())?;
+    let mut hash = blake3::Hasher::new();
+    hash.update(canonical(&plan).as_bytes());
+    hash.update(sink.as_bytes());
+    for (bucket, manifest) in manifests {
+        hash.update(&bucket.to_le_bytes());
+        hash.update(manifest.version().as_bytes());
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            let fields: Vec<String> = keys
+                .into_iter()
+                .map(|key| format!("{}:{}", Value::from(key.as_str()), canonical(&map[key])))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        other => other.to_string(),
+    }
+}

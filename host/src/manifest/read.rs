@@ -1,0 +1,221 @@
+//! Reads a manifest by row group, never whole.
+
+use crate::artifact::Location;
+use crate::error::{Code, Context, Error, Result};
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::{
+    ParquetObjectReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
+};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Files of one manifest.
+const FILES_MAX: usize = 100_000;
+/// Bytes of decoded rows that one batch aims at.
+const BATCH_BYTES: usize = 16 << 20;
+
+type Stream = ParquetRecordBatchStream<ParquetObjectReader>;
+
+/// One Parquet file, or all Parquet files of a folder in the order of their names.
+pub struct Manifest {
+    store: Arc<dyn ObjectStore>,
+    files: Vec<ManifestFile>,
+    schema: SchemaRef,
+    rows: u64,
+    location: Location,
+    version: String,
+    runtime: Handle,
+}
+
+struct ManifestFile {
+    path: ObjectPath,
+    rows: u64,
+}
+
+impl Manifest {
+    /// Reads the footers. All files must have the same columns.
+    pub fn open(url: &str, options: &[(String, String)], runtime: Handle) -> Result<Manifest> {
+        let location = Location::parse(url)?;
+        if let Location::Local(path) = &location
+            && !path.exists()
+        {
+            return Err(Error::new(Code::NotFound, format!("there is no manifest {url}"))
+                .hint("make one with `quarry manifest build DIR -o M.parquet`"));
+        }
+        let (store, base) = location.open(options, false)?;
+        let found = runtime.block_on(find(store.as_ref(), &base, &location))?;
+        if found.is_empty() {
+            return Err(Error::invalid(format!("{location} holds no .parquet file"))
+                .hint("a manifest is a Parquet file or a folder of them"));
+        }
+        if found.len() > FILES_MAX {
+            let message = format!("{location} holds {} files", found.len());
+            return Err(Error::invalid(message).hint(format!("{FILES_MAX} are allowed")));
+        }
+        let mut schema: Option<(SchemaRef, String)> = None;
+        let mut hash = blake3::Hasher::new();
+        let mut files = Vec::with_capacity(found.len());
+        for (path, version) in found {
+            hash.update(path.as_ref().as_bytes());
+            hash.update(version.as_bytes());
+            let (rows, columns) = runtime.block_on(footer(&store, &path))?;
+            match &schema {
+                Some((first, name)) => same_columns(first, &columns, name, path.as_ref())?,
+                None => schema = Some((columns, path.to_string())),
+            }
+            files.push(ManifestFile { path, rows });
+        }
+        let rows = files.iter().map(|file| file.rows).sum();
+        if rows == 0 {
+            return Err(Error::invalid(format!("the manifest {location} has no rows"))
+                .hint("a batch needs at least one object"));
+        }
+        let (schema, _) = schema.expect("there is at least one file");
+        let version = hash.finalize().to_hex().to_string();
+        Ok(Manifest { store, files, schema, rows, location, version, runtime })
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Changes when a file does: names, sizes, ETags or modification times.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub fn url(&self) -> String {
+        self.location.to_string()
+    }
+
+    /// The folder that relative references are relative to.
+    pub fn folder(&self) -> Location {
+        let single = self.files.len() == 1 && !self.location.is_local_dir();
+        if single { self.location.parent() } else { self.location.clone() }
+    }
+
+    /// The named columns of all rows, in order.
+    pub fn read(&self, columns: &[String]) -> Rows<'_> {
+        Rows { manifest: self, columns: columns.to_vec(), next_file: 0, stream: None }
+    }
+}
+
+/// Batches of rows; reads one row group ahead of nothing.
+pub struct Rows<'a> {
+    manifest: &'a Manifest,
+    columns: Vec<String>,
+    next_file: usize,
+    stream: Option<Stream>,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(stream) = &mut self.stream {
+                let file = &self.manifest.files[self.next_file - 1];
+                match self.manifest.runtime.block_on(stream.next()) {
+                    Some(Ok(batch)) => return Some(Ok(batch)),
+                    Some(Err(error)) => {
+                        self.next_file = usize::MAX;
+                        self.stream = None;
+                        return Some(Err(read_error(error, file.path.as_ref())));
+                    }
+                    None => self.stream = None,
+                }
+            }
+            let file = self.manifest.files.get(self.next_file)?;
+            self.next_file = self.next_file.saturating_add(1);
+            let opened = stream(&self.manifest.store, &file.path, &self.columns);
+            match self.manifest.runtime.block_on(opened) {
+                Ok(stream) => self.stream = Some(stream),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+async fn find(
+    store: &dyn ObjectStore,
+    base: &ObjectPath,
+    location: &Location,
+) -> Result<Vec<(ObjectPath, String)>> {
+    let version = |meta: &object_store::ObjectMeta| {
+        let tag = meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339());
+        format!("{}:{tag}", meta.size)
+    };
+    if !location.is_local_dir()
+        && let Ok(meta) = store.head(base).await
+    {
+        return Ok(vec![(base.clone(), version(&meta))]);
+    }
+    let mut listing = store.list(Some(base));
+    let mut found = Vec::new();
+    let named = || format!("can not list {location}");
+    while let Some(meta) = listing.try_next().await.context(Code::Unavailable, named)? {
+        if meta.location.extension() == Some("parquet") {
+            let version = version(&meta);
+            found.push((meta.location, version));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+async fn footer(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<(u64, SchemaRef)> {
+    let reader = ParquetObjectReader::new(store.clone(), path.clone());
+    let builder = ParquetRecordBatchStreamBuilder::new(reader)
+        .await
+        .map_err(|error| read_error(error, path.as_ref()))?;
+    let rows = builder.metadata().file_metadata().num_rows();
+    Ok((u64::try_from(rows).unwrap_or(0), builder.schema().clone()))
+}
+
+async fn stream(
+    store: &Arc<dyn ObjectStore>,
+    path: &ObjectPath,
+    columns: &[String],
+) -> Result<Stream> {
+    let wrong = |error| read_error(error, path.as_ref());
+    let reader = ParquetObjectReader::new(store.clone(), path.clone());
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(wrong)?;
+    let metadata = builder.metadata();
+    let (bytes, rows) = metadata.row_groups().iter().fold((0, 0), |(bytes, rows), group| {
+        (bytes + group.total_byte_size(), rows + group.num_rows())
+    });
+    let row_bytes = usize::try_from(bytes / rows.max(1)).unwrap_or(0).max(1);
+    let batch_rows = (BATCH_BYTES / row_bytes).clamp(1, crate::config::PARTITION_ROWS);
+    let mask =
+        ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(String::as_str));
+    builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(wrong)
+}
+
+fn same_columns(first: &Schema, other: &Schema, first_name: &str, name: &str) -> Result<()> {
+    for field in first.fields() {
+        let same = other.field_with_name(field.name()).is_ok_and(|f| f.data_type() == field.data_type());
+        if !same {
+            let message = format!(
+                "column `{}` of {first_name} is missing or of another type in {name}",
+                field.name()
+            );
+            return Err(Error::invalid(message).hint("all files of a manifest have the same columns"));
+        }
+    }
+    Ok(())
+}
+
+fn read_error(error: parquet::errors::ParquetError, name: &str) -> Error {
+    Error::invalid(format!("the manifest {name} is not a readable Parquet file"))
+        .hint("it may be cut off or of another format; write it again")
+        .source(error)
+}
