@@ -13,8 +13,8 @@
 //! expect = "3 rows"                 # optional: must appear on stdout
 //! ```
 //!
-//! `{example}` is the example's folder, `{work}` its scratch folder, `{data}` a data directory that is
-//! empty when the demo starts.
+//! `{example}` is the example's folder, `{work}` its scratch folder, `{data}` a data directory that
+//! is empty when the demo starts.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -56,7 +56,8 @@ pub(crate) fn run(tree: &Tree, names: &[String]) -> Result<()> {
 struct Demo<'a> {
     tree: &'a Tree,
     host: &'a Host,
-    /// The example's folder and its scratch folders, as they are shown: relative inside the checkout.
+    /// The example's folder and its scratch folders, as they are shown: relative inside the
+    /// checkout.
     example: String,
     work: String,
     data: String,

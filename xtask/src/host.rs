@@ -1,7 +1,7 @@
 //! The one build of the host. wasmtime, arrow and qdrant-edge take minutes to compile, and cargo
-//! compiles them again for every other set of features: dev-dependencies join in as soon as a test or
-//! an example is selected. So demo, test and bench all ask for exactly this selection and then start
-//! the executables themselves.
+//! compiles them again for every other set of features: dev-dependencies join in as soon as a test
+//! or an example is selected. So demo, test and bench all ask for exactly this selection and then
+//! start the executables themselves.
 
 use std::fs;
 use std::path::PathBuf;

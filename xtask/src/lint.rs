@@ -1,8 +1,8 @@
 //! Format, lints and documentation.
 //!
-//! Clippy and rustdoc both need the dependencies checked, not built. With the same targets and so the
-//! same features they share that work: hence the example among rustdoc's targets, which draws in the
-//! dev-dependencies just as clippy's test does.
+//! Clippy and rustdoc both need the dependencies checked, not built. With the same targets and so
+//! the same features they share that work: hence the example among rustdoc's targets, which draws
+//! in the dev-dependencies just as clippy's test does.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
 //! Finished components by content: `<target>/cache/<name>-<key>.wasm`, and the copy handed out as
-//! `<out>/<name>.wasm`. Both are written beside their place and renamed, so nobody reads half a file.
+//! `<out>/<name>.wasm`. Both are written beside their place and renamed: nobody reads half a file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

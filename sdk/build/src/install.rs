@@ -57,6 +57,7 @@ fn is_root() -> bool {
 }
 
 /// Runs a command for at most `limit`, its output on stderr.
+#[expect(clippy::disallowed_methods, reason = "the standard library cannot wait with a limit")]
 fn run(command: &mut Command, limit: Duration) -> bool {
     let words: Vec<_> =
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();

@@ -1,14 +1,15 @@
 //! Turns an extractor crate into a component that Quarry can install: finds a Rust that can compile
-//! WebAssembly, compiles the crate for `wasm32-unknown-unknown`, wraps the module into a component and
-//! stamps it with the contract version and the extractor's name and version.
+//! WebAssembly, compiles the crate for `wasm32-unknown-unknown`, wraps the module into a component
+//! and stamps it with the contract version and the extractor's name and version.
 //!
-//! Results are cached by content (see [`cache`]): a crate that did not change is not compiled again, and
-//! cargo is not even started. What is being done goes to stderr, cargo's own output too.
+//! Results are cached by content: a crate that did not change is not compiled
+//! again, and cargo is not even started. What is being done goes to stderr, cargo's own output too.
 
 mod cache;
 mod compile;
 mod component;
 mod install;
+mod lock;
 mod package;
 mod sources;
 mod toolchain;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result};
 use crate::cache::Cache;
 use crate::package::Package;
 pub use crate::package::is_extractor;
+use crate::sources::Keys;
 use crate::toolchain::Toolchains;
 
 /// One extractor to build.
@@ -55,8 +57,8 @@ pub struct Component {
 ///
 /// # Errors
 /// When the directory is no cargo package with a `cdylib` library, when no Rust can compile
-/// WebAssembly and none can be installed, when the crate does not compile (cargo has then said why on
-/// stderr), or when it does not export the extractor world.
+/// WebAssembly and none can be installed, when the crate does not compile (cargo has then said why
+/// on stderr), or when it does not export the extractor world.
 pub fn build(request: &Request) -> Result<Component> {
     let mut components = build_all(std::slice::from_ref(request))?;
     components.pop().context("the build gave no component")
@@ -85,8 +87,10 @@ pub fn build_all(requests: &[Request]) -> Result<Vec<Component>> {
         let wasm = toolchains.for_wasm(&target)?;
         let packages: Vec<&Package> = group.iter().map(|job| &job.package).collect();
         let modules = compile::modules(&packages, &target, &wasm)?;
+        // Read again: the compiler run may have written the first Cargo.lock.
+        let mut keys = Keys::new(toolchains.identity());
         for (job, module) in group.into_iter().zip(modules) {
-            job.finish(&module, &toolchains)?;
+            job.finish(&module, &mut keys)?;
         }
     }
     Ok(jobs.into_iter().filter_map(|job| job.component).collect())
@@ -100,19 +104,18 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(request: &'a Request, toolchains: &Toolchains) -> Result<Self> {
+    fn new(request: &'a Request, keys: &mut Keys<'_>) -> Result<Self> {
         let package = Package::read(&request.directory)?;
-        let key = sources::key(&package, toolchains.identity())?;
+        let key = keys.of(&package)?;
         let component = Cache::of(request).get(&package, &key)?;
         Ok(Self { request, package, component })
     }
 
-    fn finish(&mut self, module: &[u8], toolchains: &Toolchains) -> Result<()> {
+    fn finish(&mut self, module: &[u8], keys: &mut Keys<'_>) -> Result<()> {
         let name = &self.package.name;
         let bytes = component::wrap(module, &self.package)
             .with_context(|| format!("cannot make a component of `{name}`"))?;
-        // Asked again: the compiler run may have written the first Cargo.lock.
-        let key = sources::key(&self.package, toolchains.identity())?;
+        let key = keys.of(&self.package)?;
         self.component = Some(Cache::of(self.request).put(&self.package, &key, bytes)?);
         Ok(())
     }

@@ -85,8 +85,8 @@ fn has_cdylib(manifest: &Table) -> bool {
     kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")))
 }
 
-/// The workspace a package belongs to, by cargo's rule: its own, else the nearest one above that does
-/// not exclude it.
+/// The workspace a package belongs to, by cargo's rule: its own, else the nearest one above that
+/// does not exclude it.
 pub(crate) fn workspace(directory: &Path, own: &Table) -> Result<(PathBuf, Table)> {
     if !own.contains_key("workspace") {
         for above in directory.ancestors().skip(1).filter(|dir| dir.join("Cargo.toml").is_file()) {

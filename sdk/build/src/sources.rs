@@ -1,9 +1,9 @@
 //! The cache key of an extractor: a digest over everything its component depends on.
 //!
-//! That is every file of the package and of the packages it takes by path, the part of the lock file
-//! it reaches, the workspace's settings that matter, the contract's WIT folder, the compiler and this
-//! builder. Paths go in relative to their package, so that a clone elsewhere has the same keys. Not
-//! seen: files a crate includes from outside those folders.
+//! That is every file of the package and of the packages it takes by path, the part of the lock
+//! file it reaches, the workspace's settings that matter, the contract's WIT folder, the compiler
+//! and this builder. Paths go in relative to their package, so that a clone elsewhere has the same
+//! keys. Not seen: files a crate includes from outside those folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,13 +13,35 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
+use crate::lock::Lock;
 use crate::package::{self, Package};
 use crate::{compile, component};
 
 /// Changes whenever this builder makes something else out of the same sources.
 const BUILDER: &str = concat!("quarry-build ", env!("CARGO_PKG_VERSION"), " recipe 1");
 
-pub(crate) fn key(package: &Package, compiler: &str) -> Result<String> {
+/// Makes keys; reads the lock file of a workspace once.
+pub(crate) struct Keys<'a> {
+    compiler: &'a str,
+    locks: BTreeMap<PathBuf, Lock>,
+}
+
+impl<'a> Keys<'a> {
+    /// `compiler` is what tells one compiler from another.
+    pub(crate) fn new(compiler: &'a str) -> Self {
+        Self { compiler, locks: BTreeMap::new() }
+    }
+
+    pub(crate) fn of(&mut self, package: &Package) -> Result<String> {
+        if !self.locks.contains_key(&package.root) {
+            self.locks.insert(package.root.clone(), Lock::read(&package.root)?);
+        }
+        let lock = self.locks.get(&package.root).map(|lock| lock.reached_from(package));
+        key(package, self.compiler, &lock.unwrap_or_default())
+    }
+}
+
+fn key(package: &Package, compiler: &str, locked: &str) -> Result<String> {
     let mut digest = Sha256::new();
     let mut add = |label: &str, bytes: &[u8]| {
         digest.update((label.len() as u64).to_le_bytes());
@@ -38,7 +60,7 @@ pub(crate) fn key(package: &Package, compiler: &str) -> Result<String> {
     for part in ["package", "dependencies", "lints"] {
         add(part, setting(root, &["workspace", part]).as_bytes());
     }
-    add("lock", locked(package)?.as_bytes());
+    add("lock", locked.as_bytes());
     for (label, directory) in folders(package)? {
         for file in files(&directory)? {
             let name =
@@ -61,8 +83,9 @@ fn setting(manifest: &Table, path: &[&str]) -> String {
     value.map(Value::to_string).unwrap_or_default()
 }
 
-/// The folders whose files count, by a label that does not depend on where the clone is: the package,
-/// the packages it takes by path (theirs too), and the `wit` folder of each of their workspaces.
+/// The folders whose files count, by a label that does not depend on where the clone is: the
+/// package, the packages it takes by path (theirs too), and the `wit` folder of each of their
+/// workspaces.
 fn folders(package: &Package) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -141,40 +164,4 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// The locked packages this one reaches, one a line; empty without a lock file. Only these: a new
-/// dependency of another member must not rebuild every extractor.
-fn locked(package: &Package) -> Result<String> {
-    let path = package.root.join("Cargo.lock");
-    let Ok(text) = fs::read_to_string(&path) else {
-        return Ok(String::new());
-    };
-    let lock: Table = text.parse().with_context(|| format!("cannot parse `{}`", path.display()))?;
-    let all: Vec<&Value> =
-        lock.get("package").and_then(Value::as_array).into_iter().flatten().collect();
-    let text_of = |value: &Value, key: &str| {
-        value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let mut reached = BTreeSet::new();
-    let mut open = vec![format!("{} {}", package.name, package.version)];
-    while let Some(wanted) = open.pop() {
-        // `name`, `name version` or `name version (source)`.
-        let mut words = wanted.split(' ');
-        let (name, version) = (words.next().unwrap_or_default(), words.next());
-        for one in all.iter().filter(|one| {
-            text_of(one, "name") == name
-                && version.is_none_or(|version| text_of(one, "version") == version)
-        }) {
-            let line =
-                ["name", "version", "source", "checksum"].map(|key| text_of(one, key)).join(" ");
-            if reached.insert(line) {
-                let next = one.get("dependencies").and_then(Value::as_array);
-                open.extend(
-                    next.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
-                );
-            }
-        }
-    }
-    Ok(reached.into_iter().collect::<Vec<_>>().join("\n"))
 }

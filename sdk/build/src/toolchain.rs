@@ -2,7 +2,7 @@
 //!
 //! 1. an installed Rust that has the standard library for WebAssembly,
 //! 2. `rustup target add`, when rustup manages a new enough Rust,
-//! 3. the standard library's sources (Debian's `rust-web-src`, rustup's `rust-src`), compiled along,
+//! 3. the standard library's sources (`rust-web-src`, rustup's `rust-src`), compiled along,
 //!    with whatever WebAssembly linker there is,
 //! 4. an error that says what to install.
 //!
@@ -183,7 +183,8 @@ fn new_enough(version: &str) -> bool {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= FLOOR
 }
 
-/// A linker for WebAssembly: `rust-lld` out of any Rust, whatever its version, else LLVM's `wasm-ld`.
+/// A linker for WebAssembly: `rust-lld` out of any Rust, whatever its version, else LLVM's
+/// `wasm-ld`.
 fn linker() -> Option<PathBuf> {
     let toolchains = rustup_home().and_then(|home| fs::read_dir(home.join("toolchains")).ok());
     let mut sysroots: Vec<PathBuf> =
