@@ -73,10 +73,9 @@ pub fn build_all(requests: &[Request]) -> Result<Vec<Component>> {
         return Ok(Vec::new());
     }
     let toolchains = Toolchains::find()?;
-    let mut jobs = requests
-        .iter()
-        .map(|request| Job::new(request, &toolchains))
-        .collect::<Result<Vec<_>>>()?;
+    let mut keys = Keys::new(toolchains.identity());
+    let jobs = requests.iter().map(|request| Job::new(request, &mut keys));
+    let mut jobs = jobs.collect::<Result<Vec<_>>>()?;
     while let Some(first) = jobs.iter().find(|job| job.component.is_none()) {
         let (root, target) = (first.package.root.clone(), first.request.target.clone());
         let group: Vec<&mut Job<'_>> = jobs
