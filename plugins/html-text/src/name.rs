@@ -168,7 +168,7 @@ impl Name {
         self.is_cell()
             || matches!(
                 self.as_bytes(),
-                b"applet" | b"caption" | b"html" | b"marquee" | b"object" | b"table" | b"template"
+                b"applet" | b"caption" | b"marquee" | b"object" | b"table" | b"template"
             )
     }
 
@@ -188,7 +188,6 @@ impl Name {
             b"tbody" | b"thead" | b"tfoot" => {
                 (&[b"tbody", b"thead", b"tfoot", b"caption"], &[b"table"])
             }
-            b"body" | b"frameset" => (&[b"head"], &[]),
             _ => return None,
         })
     }

@@ -129,7 +129,10 @@ impl Reader {
             self.end_block();
         }
         self.note(tag);
-        if name.is_void() || (tag.self_closing && self.zone().foreign) {
+        // The frame of the page says nothing about a text, and pages pasted together have many. A
+        // hidden body is one that a script shows.
+        let frame = matches!(name.as_bytes(), b"html" | b"head" | b"body" | b"frameset");
+        if frame || name.is_void() || (tag.self_closing && self.zone().foreign) {
             return;
         }
         if self.open.len() >= DEPTH_MAX {

@@ -65,6 +65,16 @@ fn endless_constructs_take_linear_time() {
 }
 
 #[test]
+fn pages_pasted_together_are_read_to_the_end() {
+    let words = "a sentence about quarries that is long enough to be a text of its own ".repeat(4);
+    let html = format!(
+        "<html><head><title>t</title></head><body><nav>x</nav><main><p>{words}</main></body></html>"
+    );
+    let page = document(&html.repeat(1_000));
+    assert_eq!(page["words"], 1_000 * 15 * 4);
+}
+
+#[test]
 fn links_and_headings_are_bounded() {
     let html = "<a href=/x>y</a><h2>z</h2>".repeat(20_000);
     let page = row(json!({ "html": html }), json!({ "content": "all" })).expect("a page");

@@ -15,7 +15,7 @@ pub(crate) fn scene(width: u32, height: u32) -> DynamicImage {
             Rgb([250, 210, 40])
         } else if v < 0.5 {
             Rgb([80, 140, 200 + (v * 100.0) as u8])
-        } else if u < 0.3 && (v * 24.0) as u32 % 2 == 0 {
+        } else if u < 0.3 && ((v * 24.0) as u32).is_multiple_of(2) {
             Rgb([150, 30, 30])
         } else {
             Rgb([40, 110 - (v * 60.0) as u8, 50])
@@ -28,7 +28,7 @@ pub(crate) fn scene(width: u32, height: u32) -> DynamicImage {
 pub(crate) fn rings(width: u32, height: u32) -> DynamicImage {
     let image = RgbImage::from_fn(width, height, |x, y| {
         let (u, v) = (x as f32 / width as f32 - 0.4, y as f32 / height as f32 - 0.6);
-        let bright = ((u * u + v * v).sqrt() * 18.0) as u32 % 2 == 0;
+        let bright = (((u * u + v * v).sqrt() * 18.0) as u32).is_multiple_of(2);
         if bright { Rgb([240, 230, 220]) } else { Rgb([60, 20, 90]) }
     });
     DynamicImage::ImageRgb8(image)
