@@ -1,0 +1,9 @@
+//! The one integration binary: every further one would link wasmtime, arrow and qdrant-edge again.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod bench;
+mod manifest;
+mod plugin;
+mod sink;
+mod tidy;

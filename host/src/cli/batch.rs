@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Example: quarry batch list
     ///
     /// All batches of the data directory, oldest first.
@@ -42,7 +42,7 @@ pub enum Command {
     },
 }
 
-pub fn run(options: &GlobalOptions, command: &Command) -> Done {
+pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
         Command::List => list(options),
         Command::Get { id } => get(options, id),
@@ -84,7 +84,7 @@ fn errors(options: &GlobalOptions, id: &str, limit: usize) -> Done {
 }
 
 /// With the object store that the batch was run with.
-pub fn reopened_for(
+pub(super) fn reopened_for(
     app: App,
     options: &GlobalOptions,
     record: &BatchRecord,

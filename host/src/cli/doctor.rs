@@ -14,13 +14,13 @@ const FREE_BYTES_MIN: u64 = 2 << 30;
 ///
 /// Checks this machine and the data directory, and says what to do about what is wrong.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Sink to check
     #[arg(long, default_value = "edge", env = "QUARRY_SINK")]
     sink: String,
 }
 
-pub fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
+pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let mut checks = Checks(Vec::new());
     let mut settings = options.settings()?;
     settings.sink.clone_from(&arguments.sink);

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Example: quarry documents list passages --filter year=1863 --limit 5
     ///
     /// Documents of a collection, by id.
@@ -53,13 +53,13 @@ pub enum Command {
 }
 
 /// A collection that a namespace of this data directory holds, and its sink.
-pub struct Opened {
-    pub namespace: Name,
-    pub state: CollectionState,
-    pub sink: Arc<dyn VectorSink>,
+pub(super) struct Opened {
+    pub(super) namespace: Name,
+    pub(super) state: CollectionState,
+    pub(super) sink: Arc<dyn VectorSink>,
 }
 
-pub fn run(options: &GlobalOptions, command: &Command) -> Done {
+pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
         Command::List { collection, namespace, filter, limit, vectors } => {
             let app = options.open()?;
@@ -88,7 +88,7 @@ pub fn run(options: &GlobalOptions, command: &Command) -> Done {
 }
 
 /// Finds the namespace that has the collection.
-pub fn open(app: &App, collection: &str, namespace: Option<&str>) -> Result<Opened> {
+pub(super) fn open(app: &App, collection: &str, namespace: Option<&str>) -> Result<Opened> {
     let all = app.engine.store.namespaces()?;
     let mut found = Vec::new();
     let mut known = Vec::new();
@@ -123,7 +123,7 @@ pub fn open(app: &App, collection: &str, namespace: Option<&str>) -> Result<Open
 }
 
 /// A document by id, looked for in every sink that namespaces of this data directory use.
-pub fn find(
+pub(super) fn find(
     app: &App,
     id: &str,
     namespace: Option<&str>,
@@ -148,7 +148,7 @@ pub fn find(
 }
 
 /// The payload with id, lineage and vectors beside it.
-pub fn shown(document: &Document) -> Value {
+pub(super) fn shown(document: &Document) -> Value {
     let mut payload = document.payload.clone();
     let lineage = payload.remove(LINEAGE_FIELD).unwrap_or(Value::Null);
     let mut value = json!({
@@ -172,7 +172,7 @@ pub fn shown(document: &Document) -> Value {
     value
 }
 
-pub fn columns() -> Vec<printer::Column> {
+pub(super) fn columns() -> Vec<printer::Column> {
     vec![
         ("document", "/document_id"),
         ("object", "/lineage/object"),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Example: quarry extractor build my-extractor/
     ///
     /// Compiles a crate to a component: needs cargo; gets the wasm target when it is missing.
@@ -31,7 +31,7 @@ pub enum Command {
     List,
 }
 
-pub fn run(options: &GlobalOptions, command: &Command) -> Done {
+pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
         Command::Build { directory, out } => build(options, directory, out),
         Command::Inspect { component } => inspect(options, component),

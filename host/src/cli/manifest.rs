@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Example: quarry manifest build photos/ -o photos.parquet
     ///
     /// Lists files or rows in a Parquet manifest: a folder or glob becomes one row a file (object_id,
@@ -37,7 +37,7 @@ pub enum Command {
     },
 }
 
-pub fn run(options: &GlobalOptions, command: &Command) -> Done {
+pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     let Command::Build { sources, out, id, text, hidden, strict } = command;
     let mut request = BuildRequest::new(sources.clone(), out);
     request.id.clone_from(id);

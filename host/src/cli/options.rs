@@ -8,27 +8,27 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Args)]
-pub struct GlobalOptions {
+pub(super) struct GlobalOptions {
     /// Where state, artifacts and vectors are
     #[arg(long, global = true, value_name = "DIR", env = "QUARRY_DATA_DIR")]
     #[arg(default_value = "quarry-data")]
-    pub data_dir: PathBuf,
+    pub(super) data_dir: PathBuf,
     /// How data is printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    pub(super) output: Output,
     /// Say less: no progress, no summaries
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(super) quiet: bool,
     /// Folder with extractor components; may be repeated
     #[arg(long, global = true, value_name = "DIR", env = "QUARRY_EXTRACTORS", value_delimiter = ':')]
-    pub extractors: Vec<PathBuf>,
+    pub(super) extractors: Vec<PathBuf>,
     /// Object store option such as aws_endpoint=http://localhost:9000; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE")]
-    pub storage_option: Vec<String>,
+    pub(super) storage_option: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people
     Table,
     /// One JSON value
@@ -39,7 +39,7 @@ pub enum Output {
 
 impl GlobalOptions {
     /// Warnings and errors of the program itself; QUARRY_LOG=debug shows more.
-    pub fn start_logging(&self) {
+    pub(super) fn start_logging(&self) {
         let filter = tracing_subscriber::EnvFilter::try_from_env("QUARRY_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("quarry=warn"));
         tracing_subscriber::fmt()
@@ -50,7 +50,7 @@ impl GlobalOptions {
             .init();
     }
 
-    pub fn storage_options(&self) -> Result<Vec<(String, String)>> {
+    pub(super) fn storage_options(&self) -> Result<Vec<(String, String)>> {
         let parse = |text: &String| {
             let hint = "write KEY=VALUE, for instance aws_region=eu-central-1";
             text.split_once('=')
@@ -61,7 +61,7 @@ impl GlobalOptions {
     }
 
     /// Settings for commands that only look.
-    pub fn settings(&self) -> Result<Settings> {
+    pub(super) fn settings(&self) -> Result<Settings> {
         Ok(Settings {
             data_dir: self.data_dir.clone(),
             artifacts: None,
@@ -74,7 +74,7 @@ impl GlobalOptions {
     }
 
     /// A data directory that exists.
-    pub fn open(&self) -> Result<App> {
+    pub(super) fn open(&self) -> Result<App> {
         if !self.data_dir.join("state").is_dir() {
             let message = format!("there is no data directory {}", self.data_dir.display());
             return Err(crate::error::Error::new(crate::error::Code::NotFound, message)

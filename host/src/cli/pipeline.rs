@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Example: quarry pipeline check pipeline.toml
     ///
     /// Plans a pipeline without running it: tiers, pinned extractors, vectors.
@@ -20,7 +20,7 @@ pub enum Command {
     Schema,
 }
 
-pub fn run(options: &GlobalOptions, command: &Command) -> Done {
+pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
         Command::Schema => printer::text(&format!("{:#}", Pipeline::json_schema())),
         Command::Check { pipeline: path } => {

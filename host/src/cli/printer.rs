@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use std::io::Write;
 
 /// Header of a table column and JSON pointer of its value.
-pub type Column = (&'static str, &'static str);
+pub(super) type Column = (&'static str, &'static str);
 
 /// Widest cell of a table, in characters; longer texts are cut with an ellipsis.
 const CELL_CHARS: usize = 72;
 
-pub fn list(options: &GlobalOptions, rows: &[Value], columns: &[Column]) {
+pub(super) fn list(options: &GlobalOptions, rows: &[Value], columns: &[Column]) {
     match options.output {
         Output::Json => line(&Value::from(rows.to_vec())),
         Output::Ndjson => rows.iter().for_each(line),
@@ -29,7 +29,7 @@ pub fn list(options: &GlobalOptions, rows: &[Value], columns: &[Column]) {
 }
 
 /// One thing: its fields below each other.
-pub fn one(options: &GlobalOptions, value: &Value, columns: &[Column]) {
+pub(super) fn one(options: &GlobalOptions, value: &Value, columns: &[Column]) {
     match options.output {
         Output::Json | Output::Ndjson => line(value),
         Output::Table => {
@@ -68,20 +68,20 @@ fn line(value: &Value) {
 }
 
 /// A closed pipe ends the program quietly, as it does `cat`.
-pub fn text(line: &str) {
+pub(super) fn text(line: &str) {
     if writeln!(std::io::stdout().lock(), "{line}").is_err() {
         std::process::exit(0);
     }
 }
 
 /// For people, on stderr.
-pub fn note(options: &GlobalOptions, line: &str) {
+pub(super) fn note(options: &GlobalOptions, line: &str) {
     if !options.quiet {
         eprintln!("{line}");
     }
 }
 
-pub fn report(options: &GlobalOptions, error: &Error) {
+pub(super) fn report(options: &GlobalOptions, error: &Error) {
     if options.output != Output::Table {
         let body = json!({
             "success": false,
@@ -102,7 +102,7 @@ pub fn report(options: &GlobalOptions, error: &Error) {
 }
 
 /// 46160 as "46,160".
-pub fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

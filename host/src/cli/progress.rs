@@ -23,14 +23,14 @@ const WINDOW: Duration = Duration::from_secs(10);
 type Watched = Arc<Mutex<Option<(Arc<Plan>, Arc<Progress>)>>>;
 
 /// Watches a run from a thread of its own until it is dropped.
-pub struct Watch {
+pub(super) struct Watch {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     watched: Watched,
 }
 
 impl Watch {
-    pub fn start(options: &GlobalOptions, batch: &str, stop: Arc<Stop>) -> Watch {
+    pub(super) fn start(options: &GlobalOptions, batch: &str, stop: Arc<Stop>) -> Watch {
         let watched = Watched::default();
         let (end, ended) = channel();
         let request = cancel_request(&options.data_dir, batch);
@@ -50,7 +50,7 @@ impl Watch {
         Watch { end: Some(end), thread: Some(thread), watched }
     }
 
-    pub fn attach(&self, plan: &Arc<Plan>, progress: &Arc<Progress>) {
+    pub(super) fn attach(&self, plan: &Arc<Plan>, progress: &Arc<Progress>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         *watched = Some((plan.clone(), progress.clone()));
     }
@@ -148,7 +148,7 @@ impl Display {
 }
 
 /// 17,820 seconds as "4h 57m".
-pub fn human(seconds: f64) -> String {
+pub(super) fn human(seconds: f64) -> String {
     let seconds = seconds.round().clamp(0.0, 1e9) as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),

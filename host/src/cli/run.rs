@@ -24,7 +24,7 @@ const FAILED: u8 = 1;
 /// Runs a pipeline over a manifest: submits a batch and works until it is finished. Ctrl-C once
 /// finishes what was begun and leaves a batch that --resume continues; twice leaves at once.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Pipeline file (TOML)
     pipeline: PathBuf,
     /// Parquet file or folder, a path or URL; BUCKET=URL where the pipeline has several buckets
@@ -53,7 +53,7 @@ pub struct Arguments {
     fail_on_errors: bool,
 }
 
-pub fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
+pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let (pipeline, text) = Pipeline::read(&arguments.pipeline)?;
     let started = Instant::now();
     let mut settings = options.settings()?;

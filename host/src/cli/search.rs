@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Embeds the query with the collection's own extractor and finds the nearest documents. Dense and
 /// sparse vectors are both asked and fused by reciprocal rank, unless --mode says otherwise.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     collection: String,
     /// Text to look for
     #[arg(required_unless_present = "like", conflicts_with = "like")]
@@ -44,7 +44,7 @@ enum Mode {
     Sparse,
 }
 
-pub fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
+pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let app = options.open()?;
     let opened = documents::open(&app, &arguments.collection, arguments.namespace.as_deref())?;
     let mut filter = filter::parse(&arguments.collection, &arguments.filter)?;

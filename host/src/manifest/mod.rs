@@ -3,6 +3,7 @@
 
 pub mod build;
 mod duplicates;
+mod object;
 mod read;
 
 pub use duplicates::DuplicateCheck;

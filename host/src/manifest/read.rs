@@ -8,9 +8,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::async_reader::{
-    ParquetObjectReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
-};
+use super::object::ObjectFile;
+use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -19,7 +18,7 @@ const FILES_MAX: usize = 100_000;
 /// Bytes of decoded rows that one batch aims at.
 const BATCH_BYTES: usize = 16 << 20;
 
-type Stream = ParquetRecordBatchStream<ParquetObjectReader>;
+type Stream = ParquetRecordBatchStream<ObjectFile>;
 
 /// One Parquet file, or all Parquet files of a folder in the order of their names.
 pub struct Manifest {
@@ -173,7 +172,7 @@ async fn find(
 }
 
 async fn footer(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<(u64, SchemaRef)> {
-    let reader = ParquetObjectReader::new(store.clone(), path.clone());
+    let reader = ObjectFile::new(store.clone(), path.clone());
     let builder = ParquetRecordBatchStreamBuilder::new(reader)
         .await
         .map_err(|error| read_error(error, path.as_ref()))?;
@@ -187,7 +186,7 @@ async fn stream(
     columns: &[String],
 ) -> Result<Stream> {
     let wrong = |error| read_error(error, path.as_ref());
-    let reader = ParquetObjectReader::new(store.clone(), path.clone());
+    let reader = ObjectFile::new(store.clone(), path.clone());
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(wrong)?;
     let metadata = builder.metadata();
     let (bytes, rows) = metadata.row_groups().iter().fold((0, 0), |(bytes, rows), group| {
