@@ -1,6 +1,10 @@
 //! The tests: first those of the light crates, which need seconds, then the host's.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
+use toml::Table;
 
 use crate::steps::Steps;
 use crate::tree::Tree;
@@ -9,9 +13,16 @@ use crate::{cargo, guests, host};
 pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     let mut steps = Steps::default();
     let guests = steps.run("extractors", || guests::run(tree));
-    steps.run("tests of the SDK, the plugins and the tools", || {
+    steps.run("tests of the tools", || {
         let mut test = cargo::cargo(tree, "test");
-        cargo::check(test.arg("--quiet").args(light(tree)).arg("--").args(filters))
+        // In the profile the launcher compiled them with.
+        test.args(["--quiet", "--profile", "xtask"]).args(packages(&tools(tree)));
+        cargo::check(test.arg("--").args(filters))
+    });
+    steps.run("tests of the SDK and the plugins", || {
+        let mut test = cargo::cargo(tree, "test");
+        test.arg("--quiet").args(packages(&guest_crates(tree)));
+        cargo::check(test.arg("--").args(filters))
     });
     if guests.is_some()
         && let Some(host) = steps.run("host build", || host::build(tree))
@@ -23,16 +34,29 @@ pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     steps.finish()
 }
 
-/// `-p NAME` for every crate that does not depend on the host's heavy dependencies. Test guests are
-/// left out: they run as components only.
-pub(crate) fn light(tree: &Tree) -> Vec<String> {
-    let folders = tree.below("sdk").into_iter().chain(tree.below("plugins"));
-    let folders = folders.chain([tree.root.join("xtask")]);
-    folders.filter_map(|folder| name(&folder)).flat_map(|name| ["-p".into(), name]).collect()
+/// The crates that build and check the others.
+fn tools(tree: &Tree) -> Vec<PathBuf> {
+    vec![tree.root.join("sdk/build"), tree.root.join("xtask")]
 }
 
-fn name(folder: &std::path::Path) -> Option<String> {
-    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-    let line = manifest.lines().find_map(|line| line.strip_prefix("name = "))?;
-    Some(line.trim().trim_matches('"').to_owned())
+/// The crates that extractors are made of, as ordinary Rust. Test guests are left out: they run as
+/// components only.
+fn guest_crates(tree: &Tree) -> Vec<PathBuf> {
+    let sdk = tree.below("sdk").into_iter().filter(|folder| !folder.ends_with("build"));
+    sdk.chain(tree.below("plugins")).collect()
+}
+
+/// `-p NAME` for every crate that does without the host's heavy dependencies.
+pub(crate) fn light(tree: &Tree) -> Vec<String> {
+    packages(&[guest_crates(tree), tools(tree)].concat())
+}
+
+fn packages(folders: &[PathBuf]) -> Vec<String> {
+    let names = folders.iter().filter_map(|folder| name(folder));
+    names.flat_map(|name| ["-p".to_owned(), name]).collect()
+}
+
+fn name(folder: &Path) -> Option<String> {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse::<Table>().ok()?;
+    Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
 }

@@ -76,7 +76,7 @@ impl<'a> Cache<'a> {
 }
 
 /// Whether a cache file is one of this extractor's (`a-b-<key>` is not one of `a`'s).
-fn belongs(file: &str, name: &str) -> bool {
+pub(crate) fn belongs(file: &str, name: &str) -> bool {
     let key = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
     key.and_then(|rest| rest.strip_suffix(".wasm")).is_some_and(|key| !key.contains('-'))
 }

@@ -12,6 +12,8 @@ mod install;
 mod lock;
 mod package;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod toolchain;
 
 use std::path::PathBuf;

@@ -25,8 +25,9 @@ const WHAT_TO_INSTALL: &str = "hint: install one of these and try again\n  \
      rustup toolchain install 1.96.0 --profile minimal --target wasm32-unknown-unknown\n  \
      apt-get install rustc-web cargo-web rust-web-src lld    (Debian)";
 
-/// The installed Rusts that are new enough, the preferred one first.
-pub(crate) struct Toolchains(Vec<Rust>);
+/// The installed Rusts that are new enough; this is the preferred one, the others are looked for when
+/// something has to be compiled.
+pub(crate) struct Toolchains(Rust);
 
 /// One installed Rust.
 #[derive(Debug, Clone)]
@@ -51,29 +52,25 @@ pub(crate) struct Wasm {
 impl Toolchains {
     /// Takes the active Rust when it is new enough, else looks for all others.
     pub(crate) fn find() -> Result<Self> {
-        let mut found: Vec<Rust> = active().into_iter().collect();
-        if found.is_empty() {
-            found = others();
+        let found = active().or_else(|| others().next()).or_else(|| {
+            let packages = ["rustc-web", "cargo-web", "rust-web-src"];
+            install::debian(&packages).then(|| others().next()).flatten()
+        });
+        match found {
+            Some(rust) => Ok(Self(rust)),
+            None => bail!("no Rust {}.{} or newer found\n{WHAT_TO_INSTALL}", FLOOR.0, FLOOR.1),
         }
-        if found.is_empty() && install::debian(&["rustc-web", "cargo-web", "rust-web-src"]) {
-            found = others();
-        }
-        if found.is_empty() {
-            bail!("no Rust {}.{} or newer found\n{WHAT_TO_INSTALL}", FLOOR.0, FLOOR.1);
-        }
-        Ok(Self(found))
     }
 
     /// The compiler's version, part of every cache key.
     pub(crate) fn identity(&self) -> &str {
-        self.0.first().map_or("", |rust| &rust.version)
+        &self.0.version
     }
 
     /// Finds, or installs, what it takes to compile for WebAssembly. `target` remembers for an hour
     /// that rustup could not download, so that an offline machine does not wait at every build.
     pub(crate) fn for_wasm(&self, target: &Path) -> Result<Wasm> {
-        let mut all = self.0.clone();
-        all.extend(others().into_iter().filter(|other| !has(&self.0, other)));
+        let mut all = self.all();
         if let Some(rust) = all.iter().find(|rust| rust.has_target()) {
             return Ok(rust.wasm());
         }
@@ -86,7 +83,7 @@ impl Toolchains {
             }
         }
         if !all.iter().any(Rust::has_sources) && install::debian(&["rust-web-src"]) {
-            all.extend(others().into_iter().filter(|other| !has(&self.0, other)));
+            all = self.all();
         }
         let Some(rust) = all.iter().find(|rust| rust.has_sources()) else {
             bail!("no installed Rust can compile for {TARGET}\n{WHAT_TO_INSTALL}");
@@ -95,6 +92,14 @@ impl Toolchains {
             Some(linker) => Ok(rust.wasm_from_sources(linker)),
             None => bail!("no linker for {TARGET} found (rust-lld or wasm-ld)\n{WHAT_TO_INSTALL}"),
         }
+    }
+}
+
+impl Toolchains {
+    fn all(&self) -> Vec<Rust> {
+        let first = self.0.clone();
+        let others = others().filter(|other| other.sysroot != self.0.sysroot);
+        [first].into_iter().chain(others).collect()
     }
 }
 
@@ -147,25 +152,24 @@ impl Rust {
     }
 }
 
-fn has(all: &[Rust], one: &Rust) -> bool {
-    all.iter().any(|rust| rust.sysroot == one.sysroot)
-}
-
 fn active() -> Option<Rust> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]))?;
     Rust::at(Path::new(sysroot.trim()))
 }
 
-/// Every other installed Rust: rustup's, then the system's.
-fn others() -> Vec<Rust> {
-    let toolchains = rustup_home().map(|home| home.join("toolchains"));
-    let entries = toolchains.and_then(|folder| fs::read_dir(folder).ok());
-    let mut sysroots: Vec<PathBuf> =
-        entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    sysroots.sort();
-    sysroots.push("/usr".into());
-    sysroots.iter().filter_map(|sysroot| Rust::at(sysroot)).collect()
+/// Every installed Rust that is new enough: rustup's, then the system's.
+fn others() -> impl Iterator<Item = Rust> {
+    sysroots().into_iter().filter_map(|sysroot| Rust::at(&sysroot))
+}
+
+fn sysroots() -> Vec<PathBuf> {
+    let toolchains = rustup_home().and_then(|home| fs::read_dir(home.join("toolchains")).ok());
+    let toolchains = toolchains.into_iter().flatten();
+    let mut found: Vec<PathBuf> = toolchains.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.sort();
+    found.push("/usr".into());
+    found
 }
 
 fn rustup_home() -> Option<PathBuf> {
@@ -174,7 +178,7 @@ fn rustup_home() -> Option<PathBuf> {
 }
 
 /// Whether `rustc -vV` printed a release at or above the floor.
-fn new_enough(version: &str) -> bool {
+pub(crate) fn new_enough(version: &str) -> bool {
     let release = version.lines().find_map(|line| line.strip_prefix("release: "));
     let Some(release) = release.filter(|release| !release.contains('-')) else {
         return false;
@@ -186,11 +190,7 @@ fn new_enough(version: &str) -> bool {
 /// A linker for WebAssembly: `rust-lld` out of any Rust, whatever its version, else LLVM's
 /// `wasm-ld`.
 fn linker() -> Option<PathBuf> {
-    let toolchains = rustup_home().and_then(|home| fs::read_dir(home.join("toolchains")).ok());
-    let mut sysroots: Vec<PathBuf> =
-        toolchains.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    sysroots.sort();
-    sysroots.push("/usr".into());
+    let sysroots = sysroots();
     let own = sysroots.iter().rev().flat_map(|sysroot| {
         let hosts = fs::read_dir(sysroot.join("lib/rustlib")).into_iter().flatten();
         hosts.filter_map(|host| Some(host.ok()?.path().join("bin/rust-lld")))
