@@ -67,16 +67,26 @@ pub(super) fn explain(error: &wasmtime::Error, state: &mut State) -> Violation {
 
 fn trap_message(trap: Trap, error: &wasmtime::Error, state: &State) -> String {
     let mut message = trap.to_string();
-    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
-    let names = frames.iter().filter_map(|frame| frame.func_name());
-    for (at, name) in names.take(FRAMES).enumerate() {
+    // One frame a line, `module!function`; only this form has the names demangled.
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::to_string);
+    let frames = frames.unwrap_or_default();
+    let names = frames.lines().filter_map(|line| line.split_once('!'));
+    for (at, (_, name)) in names.take(FRAMES).enumerate() {
         message.push_str(if at == 0 { " in " } else { " < " });
-        message.push_str(&super::log::clean(name, 80));
+        message.push_str(&super::log::clean(without_hash(name), 80));
     }
     // A guest compiled with `panic = "abort"` can say why only through its log.
     match state.log.last_error() {
         Some(line) => format!("{line} ({message})"),
         None => message,
+    }
+}
+
+/// `name` without the `::h0123456789abcdef` that the Rust compiler appends.
+fn without_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 => path,
+        _ => name,
     }
 }
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
 /// Instances that live at once: worker threads times extractors in use.
-const INSTANCES_MAX: u32 = 128;
+const INSTANCES_MAX: u32 = 512;
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// Memory of a slot that is reset instead of given back, where the kernel can tell what is dirty.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
@@ -83,6 +83,7 @@ fn config() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
         .wasm_simd(true)
         // Different results on different machines; see also below.

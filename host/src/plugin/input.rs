@@ -55,6 +55,8 @@ pub(super) struct Batch {
     cell_bytes_max: u64,
     /// Rebased offsets of the tile that was pulled last; its memory serves the next one.
     offsets: Arc<Vec<u32>>,
+    /// Column, row and length of the reference that was used last: asking may go over a network.
+    length: Option<(u32, u32, u64)>,
 }
 
 /// Why a cell could not be read.
@@ -85,7 +87,7 @@ impl Batch {
         let offsets = Arc::new(Vec::new());
         let tile = tile(input.rows, bytes);
         let cell_bytes_max = limits.cell_bytes_max;
-        Ok(Batch { rows: input.rows, tile, columns, cell_bytes_max, offsets })
+        Ok(Batch { rows: input.rows, tile, columns, cell_bytes_max, offsets, length: None })
     }
 
     fn column(&self, col: u32) -> Result<&Column, Violation> {
@@ -152,43 +154,50 @@ impl Batch {
         }
     }
 
-    fn cell_len(&self, col: u32, row: u32) -> Result<u64, CellError> {
+    fn cell_len(&mut self, col: u32, row: u32) -> Result<u64, CellError> {
         match self.cell(col, row)? {
             Cell::Bytes(bytes) => Ok(bytes.len() as u64),
-            Cell::Reference(cells, row) => self.reference_len(cells, row),
+            Cell::Reference(cells) => self.reference_len(&*cells, col, row),
         }
     }
 
-    fn cell_read(&self, col: u32, row: u32, from: u64, len: u32) -> Result<Bytes, CellError> {
+    fn cell_read(&mut self, col: u32, row: u32, from: u64, len: u32) -> Result<Bytes, CellError> {
         let len = (len as usize).min(READ_BYTES_MAX);
         match self.cell(col, row)? {
             Cell::Bytes(bytes) => {
                 let start = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
                 Ok(bytes.slice(start..bytes.len().min(start.saturating_add(len))))
             }
-            Cell::Reference(cells, row) => {
-                let size = self.reference_len(cells, row)?;
+            Cell::Reference(cells) => {
+                let size = self.reference_len(&*cells, col, row)?;
                 let len = len.min(usize::try_from(size.saturating_sub(from)).unwrap_or(len));
                 if len == 0 {
                     return Ok(Bytes::new());
                 }
-                let read = cells.read(row, from, len).map_err(|e| CellError::Host(e.chain()))?;
+                let read = cells.read(row as usize, from, len);
+                let read = read.map_err(|error| CellError::Host(error.chain()))?;
                 Ok(read.slice(..len.min(read.len())))
             }
         }
     }
 
-    fn reference_len(&self, cells: &dyn Cells, row: usize) -> Result<u64, CellError> {
-        let len = cells.len(row).map_err(|error| CellError::Host(error.chain()))?;
+    fn reference_len(&mut self, cells: &dyn Cells, col: u32, row: u32) -> Result<u64, CellError> {
+        if let Some((known_col, known_row, len)) = self.length
+            && (known_col, known_row) == (col, row)
+        {
+            return Ok(len);
+        }
+        let len = cells.len(row as usize).map_err(|error| CellError::Host(error.chain()))?;
         let len = len.ok_or(CellError::Null)?;
         if len > self.cell_bytes_max {
             let max = self.cell_bytes_max;
             return Err(CellError::Host(format!("blob of {len} bytes, at most {max} are allowed")));
         }
+        self.length = Some((col, row, len));
         Ok(len)
     }
 
-    fn cell(&self, col: u32, row: u32) -> Result<Cell<'_>, CellError> {
+    fn cell(&self, col: u32, row: u32) -> Result<Cell, CellError> {
         let column = self.column(col).map_err(CellError::Broken)?;
         let row = row as usize;
         if row >= self.rows {
@@ -201,7 +210,7 @@ impl Batch {
                 let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
                 Ok(Cell::Bytes(data.slice(start..end)))
             }
-            Column::Cells(cells) => Ok(Cell::Reference(cells.as_ref(), row)),
+            Column::Cells(cells) => Ok(Cell::Reference(cells.clone())),
             Column::Absent(_) => Err(CellError::Null),
             Column::Fixed { .. } | Column::Bool { .. } => {
                 Err(CellError::Broken(contract(format!("input {col} has no cells to read"))))
@@ -210,9 +219,9 @@ impl Batch {
     }
 }
 
-enum Cell<'a> {
+enum Cell {
     Bytes(Bytes),
-    Reference(&'a dyn Cells, usize),
+    Reference(Arc<dyn Cells>),
 }
 
 impl Column {

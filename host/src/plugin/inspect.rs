@@ -110,10 +110,10 @@ impl Outline {
                     self.api = Some((self.depth, version));
                 }
             }
-            Payload::CustomSection(section) if section.name() == NAME_SECTION => {
-                if self.name.is_none() || self.depth == 0 {
-                    self.name = Some(section.data().to_vec());
-                }
+            Payload::CustomSection(section)
+                if section.name() == NAME_SECTION && (self.name.is_none() || self.depth == 0) =>
+            {
+                self.name = Some(section.data().to_vec());
             }
             _ => {}
         }
@@ -128,7 +128,6 @@ fn check_header(wasm: &[u8]) -> Result<()> {
             None => "is empty",
             Some(b'(') => "is WebAssembly text, not a binary component",
             Some(_) if b"\0asm".starts_with(&wasm[..wasm.len().min(4)]) => "is cut off",
-            Some(_) if wasm.starts_with(b"\0asm") => "is cut off",
             Some(_) => "is not a WebAssembly component",
         };
         return Err(refused(what).hint(hint));

@@ -40,8 +40,21 @@ pub(super) struct Slot {
     calls_left: u64,
     /// Instances made so far.
     generation: u64,
-    /// Bytes each output column got in the call before.
-    expected: Vec<usize>,
+    made: Made,
+}
+
+/// What the call before made: buffers of the next one are as large from the start.
+#[derive(Default)]
+struct Made {
+    rows: usize,
+    /// Bytes of each output column.
+    bytes: Vec<usize>,
+}
+
+impl Made {
+    fn scaled_to(&self, rows: usize) -> Vec<usize> {
+        self.bytes.iter().map(|bytes| bytes * rows / self.rows.max(1)).collect()
+    }
 }
 
 impl Slot {
@@ -56,7 +69,7 @@ impl Slot {
             live: Some(live),
             calls_left,
             generation: 0,
-            expected: Vec::new(),
+            made: Made::default(),
         })
     }
 
@@ -90,7 +103,8 @@ impl Slot {
         let limits = self.component.shared().limits.clone();
         let batch = Batch::new(input, &self.description.inputs, &limits)?;
         state::begin(&mut live.store, limits.output_bytes_max.saturating_add(HOST_BYTES_EXTRA));
-        let sink = Sink::new(input.rows, &self.description, limits, &self.expected);
+        let expected = self.made.scaled_to(input.rows);
+        let sink = Sink::new(input.rows, &self.description, limits, &expected);
         let state = live.store.data_mut();
         state.batch = Some(batch);
         state.sink = Some(Box::new(sink));
@@ -105,7 +119,7 @@ impl Slot {
             Err(message) => return Err(returned_error(&message, state)),
         }
         let sink = sink.ok_or_else(|| super::failure::contract("the sink is lost"))?;
-        self.expected = sink.sizes();
+        self.made = Made { rows: input.rows, bytes: sink.sizes() };
         sink.finish(state.log.take())
     }
 }

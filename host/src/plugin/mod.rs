@@ -74,6 +74,10 @@ pub enum InputColumn {
 }
 
 /// Blob cells that are fetched when they are read. `row` counts from 0 within the batch.
+///
+/// The guest gets an error as text; if it then fails, the call fails for [`Reason::Input`]. For a
+/// null cell it gets the error `null`, which counts for nothing. The time of a read is not the
+/// guest's, so it needs a limit of its own.
 pub trait Cells: Send + Sync {
     /// Bytes; `None` for a null cell.
     fn len(&self, row: usize) -> Result<Option<u64>>;
@@ -109,6 +113,7 @@ pub enum OutputColumn {
     Multi(BinaryArray),
 }
 
+/// Cut to 64 bytes of code and 4 KiB of message, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     pub row: usize,
@@ -164,7 +169,8 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     pub table_elements_max: usize,
     pub call_ms_max: u64,
-    /// Bytes a call may push into its sink.
+    /// Bytes a call may make: for each document 16 and the fixed part of its columns (a dense
+    /// vector, a number, 4 for what varies), and the bytes that vary.
     pub output_bytes_max: usize,
     pub documents_per_row_max: u32,
     pub log_lines_max: usize,

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList, WasmStr};
 
-/// Longest code of a reject, in bytes.
+/// A reject's code is cut here.
 const CODE_BYTES_MAX: usize = 64;
+/// The code of a reject that has none.
+const CODE_UNNAMED: &str = "rejected";
 /// A reject's message is cut here.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// What a document or a reject costs of `output_bytes_max` besides its values.
@@ -118,13 +120,10 @@ impl Sink {
             let message = format!("rejected row {row}, which was not announced with 0 documents");
             return Err(contract(message));
         }
-        if code.is_empty() || code.len() > CODE_BYTES_MAX || code.chars().any(char::is_control) {
-            let shown = clean(code, CODE_BYTES_MAX);
-            return Err(contract(format!(
-                "reject code `{shown}` is not 1 to {CODE_BYTES_MAX} bytes of text"
-            )));
-        }
-        let (code, message) = (code.to_string(), clean(message, MESSAGE_BYTES_MAX));
+        // Cut, not refused: a row's message is no reason to fail the rows beside it.
+        let code = clean(&code[..code.floor_char_boundary(CODE_BYTES_MAX)], CODE_BYTES_MAX);
+        let code = if code.is_empty() { CODE_UNNAMED.to_string() } else { code };
+        let message = clean(message, MESSAGE_BYTES_MAX);
         self.charge(RECORD_BYTES + code.len() + message.len())?;
         self.rejects.push(Reject { row, code, message });
         Ok(())

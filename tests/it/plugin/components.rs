@@ -2,7 +2,7 @@
 
 use super::{guest, host};
 use quarry::error::{Code, Error};
-use quarry::plugin::{Extractor, Limits, inspect};
+use quarry::plugin::{Extractor, Input, Limits, Reason, inspect};
 use serde_json::{Value, json};
 
 /// A description with nothing in it.
@@ -12,42 +12,81 @@ pub(super) fn described(name: &str) -> Value {
 
 /// An extractor that only describes itself, by `description`.
 pub(super) fn component(description: &str) -> Vec<u8> {
-    built("", "", "i32.const 16", description)
+    Small::new(description).build()
 }
 
 pub(super) fn table(elements: u32) -> Vec<u8> {
-    let table = format!("(table {elements} funcref)");
-    built("", &table, "i32.const 16", &described("table").to_string())
+    let inner = format!("(table {elements} funcref)");
+    Small { inner: &inner, ..Small::new(&described("table").to_string()) }.build()
 }
 
-/// `outer` goes into the component, `inner` into its module, `body` is what `describe` does.
-fn built(outer: &str, inner: &str, body: &str, description: &str) -> Vec<u8> {
-    let escape = |bytes: &[u8]| bytes.iter().map(|b| format!("\\{b:02x}")).collect::<String>();
-    let length = escape(&(description.len() as u32).to_le_bytes());
-    let description = escape(description.as_bytes());
-    let text = format!(
-        r#"(component
-            {outer}
+/// An extractor of a few instructions: the bodies of its functions, in text.
+struct Small<'a> {
+    description: &'a str,
+    inner: &'a str,
+    describe: &'a str,
+    configure: &'a str,
+    realloc: &'a str,
+    run: &'a str,
+}
+
+impl<'a> Small<'a> {
+    /// At 0 is the result `ok(description)`, at 4 the string, at 32 its bytes.
+    fn new(description: &'a str) -> Self {
+        Small {
+            description,
+            inner: "",
+            describe: "i32.const 4",
+            configure: "i32.const 0",
+            realloc: "i32.const 65536",
+            run: "(param i32 i32) (result i32) i32.const 0",
+        }
+    }
+
+    fn build(&self) -> Vec<u8> {
+        wat::parse_str(self.text()).unwrap()
+    }
+
+    fn text(&self) -> String {
+        let escape = |bytes: &[u8]| bytes.iter().map(|b| format!("\\{b:02x}")).collect::<String>();
+        let length = escape(&(self.description.len() as u32).to_le_bytes());
+        let bytes = escape(self.description.as_bytes());
+        let Small { inner, describe, configure, realloc, run, .. } = self;
+        format!(
+            r#"(component
+            (import "quarry:extractor/input@0.1.0" (instance $input
+                (export "batch" (type (sub resource)))))
+            (import "quarry:extractor/output@0.1.0" (instance $output
+                (export "sink" (type (sub resource)))))
+            (alias export $input "batch" (type $batch))
+            (alias export $output "sink" (type $sink))
             (core module $m
                 {inner}
                 (memory (export "memory") 2)
-                (data (i32.const 16) "\20\00\00\00{length}")
-                (data (i32.const 32) "{description}")
-                (func (export "describe") (result i32) {body})
-                (func (export "nothing")))
+                (data (i32.const 4) "\20\00\00\00{length}")
+                (data (i32.const 32) "{bytes}")
+                (func (export "describe") (result i32) {describe})
+                (func (export "configure") (param i32 i32) (result i32) {configure})
+                (func (export "run") {run})
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc}))
             (core instance $i (instantiate $m))
             (alias core export $i "memory" (core memory $memory))
+            (alias core export $i "realloc" (core func $realloc))
             (func $describe (result string)
                 (canon lift (core func $i "describe") (memory $memory)))
-            (func $nothing (canon lift (core func $i "nothing")))
+            (func $configure (param "parameters" string) (result (result string (error string)))
+                (canon lift (core func $i "configure") (memory $memory) (realloc $realloc)))
+            (func $run (param "input" (borrow $batch)) (param "output" (borrow $sink))
+                (result (result (error string)))
+                (canon lift (core func $i "run") (memory $memory) (realloc $realloc)))
             (instance $extractor
                 (export "describe" (func $describe))
-                (export "configure" (func $nothing))
-                (export "run" (func $nothing))
-                (export "embed-query" (func $nothing)))
+                (export "configure" (func $configure))
+                (export "run" (func $run))
+                (export "embed-query" (func $configure)))
             (export "quarry:extractor/extractor@0.1.0" (instance $extractor)))"#
-    );
-    wat::parse_str(text).unwrap()
+        )
+    }
 }
 
 fn refused(wasm: &[u8]) -> Error {
@@ -156,39 +195,100 @@ fn an_export_without_the_functions_is_refused() {
 
 #[test]
 fn a_function_of_another_type_is_refused() {
-    let loaded = host(Limits::default()).load(&component(&described("typed").to_string()));
-    let error = loaded.unwrap().instantiate(&json!({})).map(|_| ()).unwrap_err();
+    let description = described("typed").to_string();
+    let text = Small::new(&description).text();
+    let text = text.replace(r#"(export "run" (func $run))"#, r#"(export "run" (func $describe))"#);
+    let loaded = host(Limits::default()).load(&wat::parse_str(text).unwrap()).unwrap();
+    let error = loaded.instantiate(&json!({})).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), Code::Extractor);
 }
 
 #[test]
 fn a_describe_that_loops_or_traps_or_lies_is_refused() {
     let description = described("odd").to_string();
-    let describing = |body: &str| refused(&built("", "", body, &description)).to_string();
-    let message = describing("(loop (br 0)) i32.const 16");
+    let describing =
+        |describe| refused(&Small { describe, ..Small::new(&description) }.build()).to_string();
+    let message = describing("(loop (br 0)) i32.const 4");
     assert_eq!(message, "the extractor did not end in describe: ran longer than 50 ms");
     let message = describing("unreachable");
     assert!(message.starts_with("the extractor trapped in describe: wasm trap: "), "{message}");
     // A length that reaches beyond the memory.
-    let message = describing("(i32.store (i32.const 20) (i32.const -1)) i32.const 16");
+    let message = describing("(i32.store (i32.const 8) (i32.const -1)) i32.const 4");
     assert!(message.starts_with("the extractor broke the contract in describe"), "{message}");
     // 2 MiB would be in memory, but a description is 1 MiB at most.
     let message = describing(
         "(drop (memory.grow (i32.const 64)))
-         (i32.store (i32.const 20) (i32.const 0x200000)) i32.const 16",
+         (i32.store (i32.const 8) (i32.const 0x200000)) i32.const 4",
     );
     assert!(message.starts_with("the extractor returned too much in describe"), "{message}");
 }
 
 #[test]
 fn a_start_function_that_loops_is_stopped() {
-    let wasm = built("", "(func $spin (loop (br 0))) (start $spin)", "i32.const 16", "{}");
-    let message = refused(&wasm).to_string();
+    let description = described("odd").to_string();
+    let inner = "(func $spin (loop (br 0))) (start $spin)";
+    let message = refused(&Small { inner, ..Small::new(&description) }.build()).to_string();
     assert_eq!(message, "the extractor did not end in describe: ran longer than 50 ms");
 }
 
 #[test]
+fn a_guest_allocator_that_loops_or_lies_is_stopped() {
+    let description = described("greedy").to_string();
+    let configured = |realloc| {
+        let limits = Limits { call_ms_max: 50, ..Limits::default() };
+        let wasm = Small { realloc, ..Small::new(&description) }.build();
+        host(limits).load(&wasm).unwrap().instantiate(&json!({})).map(|_| ())
+    };
+    assert!(configured("i32.const 65536").is_ok());
+    let message = configured("(loop (br 0)) i32.const 0").unwrap_err().to_string();
+    assert_eq!(message, "the extractor did not end in configure: ran longer than 50 ms");
+    let message = configured("i32.const -8").unwrap_err().to_string();
+    let broke = "the extractor broke the contract in configure: broke the component ABI: realloc";
+    assert!(message.starts_with(broke), "{message}");
+}
+
+#[test]
+fn borrowed_handles_that_are_kept_fail_the_call() {
+    let description = described("keeper").to_string();
+    let loaded = host(Limits::default()).load(&Small::new(&description).build()).unwrap();
+    let mut instance = loaded.instantiate(&json!({})).unwrap();
+    let failure = instance.run(&Input { rows: 0, columns: Vec::new() }).unwrap_err();
+    assert_eq!(failure.reason, Reason::Contract);
+    assert!(failure.message.contains("borrow handles still remain"), "{}", failure.message);
+}
+
+#[test]
+fn more_instances_than_there_is_room_for_are_refused_until_one_is_gone() {
+    let loaded = host(Limits::default()).load(&component(&described("many").to_string())).unwrap();
+    let mut instances = Vec::new();
+    let error = loop {
+        match loaded.instantiate(&json!({})) {
+            Ok(instance) => instances.push(instance),
+            Err(error) => break error,
+        }
+        assert!(instances.len() < 10_000);
+    };
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.to_string().starts_with("too many extractor instances at once"), "{error}");
+    instances.pop();
+    assert!(loaded.instantiate(&json!({})).is_ok());
+}
+
+#[test]
+fn a_guest_of_a_later_patch_version_links() {
+    let mut wasm = guest("hostile");
+    let (old, new) = (b"@0.1.0", b"@0.1.7");
+    let places: Vec<_> = (0..wasm.len() - 6).filter(|at| wasm[*at..].starts_with(old)).collect();
+    places.iter().for_each(|at| wasm[*at..*at + 6].copy_from_slice(new));
+    let loaded = host(Limits::default()).load(&wasm).unwrap();
+    assert!(loaded.inspection().imports.iter().all(|name| name.ends_with("@0.1.7")));
+    let mut instance = loaded.instantiate(&json!({})).unwrap();
+    assert_eq!(instance.run(&super::full(3)).unwrap().documents, 3);
+}
+
+#[test]
 fn features_that_are_switched_off_are_refused() {
+    let description = described("odd").to_string();
     for inner in [
         "(memory i64 1)",
         "(memory 1 1 shared)",
@@ -197,8 +297,7 @@ fn features_that_are_switched_off_are_refused() {
         "(type (struct))",
         "(func (param v128) (result v128) local.get 0 local.get 0 i8x16.relaxed_swizzle)",
     ] {
-        let wasm = built("", inner, "i32.const 16", &described("odd").to_string());
-        let error = refused(&wasm);
+        let error = refused(&Small { inner, ..Small::new(&description) }.build());
         assert!(error.to_string().contains("switched off"), "{inner}: {error}");
     }
 }

@@ -33,7 +33,7 @@ fn harmless(act: &str) -> quarry::plugin::Output {
 
 #[test]
 fn a_trap_fails_the_call_and_names_where() {
-    check("trap", Reason::Trap, "unreachable");
+    check("trap", Reason::Trap, "instruction executed in hostile::evil::run < ");
     check("recurse", Reason::Trap, "call stack exhausted");
 }
 
@@ -177,13 +177,18 @@ fn a_rejected_row_goes_to_the_dead_letters_and_the_rest_goes_on() {
     let reject = &output.rejects[0];
     assert_eq!((reject.row, reject.code.as_str()), (1, "poisoned"));
     assert_eq!(reject.message, "the text says so");
+}
+
+#[test]
+fn codes_and_messages_of_rejects_are_cut() {
+    assert_eq!(harmless("reject-code").rejects[0].code, "c".repeat(64));
+    assert_eq!(harmless("reject-nameless").rejects[0].code, "rejected");
     assert_eq!(harmless("reject-long").rejects[0].message.len(), 4096 + "…".len());
 }
 
 #[test]
 fn rejects_are_checked_too() {
     check("reject-twice", Reason::Contract, "rejected row 1 twice");
-    check("reject-code", Reason::Contract, "is not 1 to 64 bytes of text");
     check("reject-alive", Reason::Contract, "rejected row 0, which was not announced with 0");
 }
 
@@ -194,6 +199,30 @@ fn what_a_failed_call_pushed_is_gone() {
     assert!(instance.run(&poisoned).is_err());
     let output = instance.run(&full_of(&["a", "b"])).unwrap();
     assert_eq!((output.documents, output.counts), (2, vec![1, 1]));
+}
+
+/// How many calls the guest says its instance has seen.
+fn calls(instance: &mut dyn Instance, text: &str) -> u32 {
+    let log = instance.run(&full_of(&[text])).unwrap().log;
+    log[0].strip_prefix("info: call ").unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_instance_is_kept_until_it_is_worn() {
+    let mut instance = acting("count");
+    let seen: Vec<_> = (0..1000).map(|_| calls(&mut *instance, "poison")).collect();
+    assert_eq!(seen[..256], (1..=256).collect::<Vec<_>>());
+    assert!(*seen.iter().max().unwrap() < 768);
+}
+
+#[test]
+fn an_instance_that_took_much_memory_is_not_kept() {
+    let mut small = acting("count:10000000");
+    let mut large = acting("count:80000000");
+    for call in 1..5 {
+        assert_eq!(calls(&mut *small, "poison"), call);
+        assert_eq!(calls(&mut *large, "poison"), 1);
+    }
 }
 
 #[test]

@@ -5,6 +5,10 @@ use crate::bindings::quarry::extractor::log;
 use crate::tile::{Tile, floats};
 use serde_json::{Value, json};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Calls of `run` since the instance was made.
+pub(crate) static CALLS: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn configure(act: &str, mut description: Value) -> Result<String, String> {
     match act {
@@ -42,6 +46,10 @@ pub(crate) fn run(
         "recurse" => drop(black_box(recurse(1))),
         "memory" => eat(usize::MAX),
         "allocate" => eat(number),
+        "count" => {
+            eat(number);
+            log::write(3, &format!("call {}", CALLS.load(Ordering::Relaxed)));
+        }
         "probe" => {
             black_box(core::arch::wasm32::memory_grow::<0>(65_000));
         }
@@ -86,7 +94,6 @@ fn push(
 ) -> Result<(), String> {
     let documents = tile.counts.len() as u32;
     match name {
-        "reject" | "reject-twice" | "reject-code" | "reject-long" => reject(name, at, tile, output),
         "reject-alive" => {
             tile.push(output);
             output.reject(tile.from, "alive", "but it has a document");
@@ -112,11 +119,10 @@ fn push(
         }
         "bytes-many" => {
             tile.counts[at] = number as u32;
-            let mut next = tile.push_bare(output);
+            let first = tile.push_bare(output);
             let data = vec![7; 1 << 20];
-            for _ in 0..number {
-                output.varlen(6, next, &[], &[0, 1 << 20], &data);
-                next += 1;
+            for document in (first..).take(number) {
+                output.varlen(6, document, &[], &[0, 1 << 20], &data);
             }
         }
         "vector-missing" => {
@@ -137,6 +143,7 @@ fn push(
             output.vectors(2, 0, &floats(&tile.vectors));
         }
         "gaps" => gaps(tile, output),
+        _ if name.starts_with("reject") => reject(name, at, tile, output),
         _ => {
             spoil(name, at, tile);
             tile.push(output);
@@ -215,6 +222,7 @@ fn reject(name: &str, at: usize, tile: &mut Tile, output: &Sink) {
     let row = tile.from + at as u32;
     match name {
         "reject-code" => output.reject(row, &"c".repeat(65), ""),
+        "reject-nameless" => output.reject(row, "\u{7}", ""),
         "reject-long" => output.reject(row, "long", &"m".repeat(1 << 20)),
         _ => output.reject(row, "poisoned", "the text says\nso"),
     }

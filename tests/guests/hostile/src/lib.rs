@@ -10,6 +10,7 @@ mod tile;
 use bindings::exports::quarry::extractor::extractor::{Batch, Guest, Sink};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use tile::Tile;
 
 #[allow(clippy::all, clippy::undocumented_unsafe_blocks, unreachable_pub)]
@@ -100,6 +101,7 @@ impl Guest for Hostile {
 
     fn run(input: &Batch, output: &Sink) -> Result<(), String> {
         let config = CONFIG.get().ok_or("not configured")?;
+        evil::CALLS.fetch_add(1, Ordering::Relaxed);
         let rows = input.rows();
         let step = if config.tile == 0 { input.tile() } else { config.tile };
         let mut from = 0;
