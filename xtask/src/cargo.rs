@@ -17,6 +17,16 @@ pub(crate) fn cargo(tree: &Tree, subcommand: &str) -> Command {
     cargo
 }
 
+/// A part of the toolchain that is a program of its own (`fmt`, `clippy`): the one beside the cargo
+/// in use. Cargo itself would prefer rustup's to Debian's.
+pub(crate) fn companion(tree: &Tree, name: &str) -> Option<Command> {
+    let cargo = PathBuf::from(env::var_os("CARGO")?);
+    let program = cargo.with_file_name(format!("cargo-{name}"));
+    let mut command = Command::new(&program);
+    command.current_dir(&tree.root).arg(name).env("CARGO_TARGET_DIR", &tree.target);
+    program.is_file().then_some(command)
+}
+
 /// Runs a command to its end.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
     let shown = shown(command);

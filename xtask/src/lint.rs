@@ -4,35 +4,28 @@
 //! the same features they share that work: hence the example among rustdoc's targets, which draws
 //! in the dev-dependencies just as clippy's test does.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
 use crate::steps::Steps;
 use crate::tree::Tree;
 use crate::{cargo, host, test};
 
 pub(crate) fn format(tree: &Tree) -> Result<()> {
-    require(tree, "fmt")?;
-    cargo::check(cargo::cargo(tree, "fmt").arg("--all"))
+    cargo::check(tool(tree, "fmt")?.arg("--all"))
 }
 
 pub(crate) fn run(tree: &Tree) -> Result<()> {
     let mut steps = Steps::default();
-    steps.run("format", || {
-        require(tree, "fmt")?;
-        cargo::check(cargo::cargo(tree, "fmt").args(["--all", "--check"]))
-    });
+    steps.run("format", || cargo::check(tool(tree, "fmt")?.args(["--all", "--check"])));
     steps.run("clippy: the SDK, the plugins and the tools", || {
-        require(tree, "clippy")?;
-        let mut clippy = cargo::cargo(tree, "clippy");
+        let mut clippy = tool(tree, "clippy")?;
         clippy.arg("--quiet").args(test::light(tree)).args(["--all-targets", "--", "-Dwarnings"]);
         cargo::check(&mut clippy)
     });
     steps.run("clippy: the host", || {
-        require(tree, "clippy")?;
-        let mut clippy = cargo::cargo(tree, "clippy");
+        let mut clippy = tool(tree, "clippy")?;
         clippy.args(host::selection(tree)?).args(["--lib", "--", "-Dwarnings"]);
         cargo::check(&mut clippy)
     });
@@ -57,37 +50,31 @@ pub(crate) fn docs(tree: &Tree) -> Result<()> {
     steps.finish()
 }
 
-/// Makes sure that a part of the toolchain which is not always installed is there.
-fn require(tree: &Tree, tool: &str) -> Result<()> {
-    let (component, package) = match tool {
+/// `cargo fmt` or `cargo clippy`, installed when it is missing.
+fn tool(tree: &Tree, name: &str) -> Result<Command> {
+    let (component, package) = match name {
         "fmt" => ("rustfmt", "rustfmt-web"),
         _ => ("clippy", "rust-web-clippy"),
     };
-    let there = || {
-        let mut version = cargo::cargo(tree, tool);
-        version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-        version.status().is_ok_and(|status| status.success())
-    };
-    if there() {
-        return Ok(());
+    if let Some(command) = cargo::companion(tree, name) {
+        return Ok(command);
     }
+    // rustup sets it for whatever runs under one of its toolchains.
     let mut install = if std::env::var_os("RUSTUP_TOOLCHAIN").is_some() {
         let mut rustup = Command::new("rustup");
         rustup.args(["component", "add", component]);
         rustup
-    } else if Path::new("/usr/bin/apt-get").is_file() {
+    } else {
         let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
         apt.args(["install", "-y", "-qq", "--no-install-recommends", package]);
         apt
-    } else {
-        bail!("cargo {tool} is not installed\nhint: rustup component add {component}");
     };
-    eprintln!("cargo {tool} is missing: installing it");
-    if cargo::check(install.stdout(std::io::stderr())).is_err() || !there() {
-        bail!(
-            "cargo {tool} is not installed\n\
-             hint: rustup component add {component}, or on Debian apt-get install {package}"
-        );
-    }
-    Ok(())
+    eprintln!("cargo {name} is missing: installing it");
+    let installed = cargo::check(install.stdout(std::io::stderr()));
+    let hint = format!(
+        "cargo {name} is not installed\n\
+         hint: rustup component add {component}, or on Debian apt-get install {package}"
+    );
+    installed.ok().and_then(|()| cargo::companion(tree, name)).context(hint)
 }

@@ -26,7 +26,6 @@ The project's chores: ./x COMMAND
   fmt              format the code
   lint             check the format, then clippy
   docs             build the API documentation; a broken link is an error
-  ci               test, lint and docs, as the continuous integration runs them
   help             this text
 
 Environment
@@ -59,9 +58,6 @@ fn run(words: &[String]) -> Result<()> {
         "fmt" => lint::format(&tree),
         "lint" => lint::run(&tree),
         "docs" => lint::docs(&tree),
-        "ci" => {
-            test::run(&tree, &[]).and_then(|()| lint::run(&tree)).and_then(|()| lint::docs(&tree))
-        }
         "help" | "-h" | "--help" => {
             println!("{HELP}");
             Ok(())

@@ -28,7 +28,9 @@ pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
         && let Some(host) = steps.run("host build", || host::build(tree))
     {
         steps.run("tests of the host", || {
-            cargo::check(host.command(tree, &host.tests).args(filters))
+            // Where `cargo test` would start it.
+            let folder = tree.root.join("host");
+            cargo::check(host.command(tree, &host.tests).current_dir(folder).args(filters))
         });
     }
     steps.finish()

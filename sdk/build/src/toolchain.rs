@@ -25,7 +25,7 @@ const WHAT_TO_INSTALL: &str = "hint: install one of these and try again\n  \
      rustup toolchain install 1.96.0 --profile minimal --target wasm32-unknown-unknown\n  \
      apt-get install rustc-web cargo-web rust-web-src lld    (Debian)";
 
-/// The installed Rusts that are new enough; this is the preferred one, the others are looked for when
+/// The installed Rusts that are new enough: the preferred one. The others are looked for only when
 /// something has to be compiled.
 pub(crate) struct Toolchains(Rust);
 
