@@ -36,19 +36,22 @@ macro_rules! suite {
             preparing_refuses_a_vector_that_changed
             a_namespace_without_vectors_holds_documents
             an_unknown_namespace_is_not_found
+            what_was_flushed_is_there_after_reopening
+            removing_leaves_nothing_behind
             documents_come_back_as_they_were_written
             a_second_write_of_an_id_replaces_the_first
             a_repeated_write_does_not_double
+            threads_write_side_by_side
             one_bad_document_keeps_all_out
             the_deepest_payload_comes_back_and_a_deeper_one_is_refused
             writing_nothing_is_fine
             five_thousand_documents_in_one_call_all_arrive
             a_vector_of_zeros_is_stored_and_scores_zero
+            pages_come_in_order_and_lose_nothing
+            stale_documents_of_the_named_objects_go_and_no_others
             counting_follows_the_filter
             every_filter_operator_selects_what_it_says
             filters_nest
-            pages_come_in_order_and_lose_nothing
-            stale_documents_of_the_named_objects_go_and_no_others
             a_search_ranks_by_the_distance
             a_search_heeds_the_filter
             a_sparse_search_ranks_by_the_dot_product
@@ -56,8 +59,6 @@ macro_rules! suite {
             two_lists_are_fused_by_reciprocal_rank
             equal_scores_come_in_the_order_of_ids
             a_search_with_a_bad_query_is_refused
-            what_was_flushed_is_there_after_reopening
-            removing_leaves_nothing_behind
         }
     };
 }

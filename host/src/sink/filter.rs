@@ -283,7 +283,7 @@ fn word(operator: Operator) -> &'static str {
 
 /// A dotted path in Qdrant's grammar: a segment of other characters than letters, digits, `_` and
 /// `-` is quoted; `[]` and `[3]` behind a segment stay.
-fn path(field: &str) -> Result<String> {
+pub(super) fn path(field: &str) -> Result<String> {
     let segments = field.split('.').map(|segment| {
         let (name, index) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');

@@ -2,7 +2,7 @@
 //! engine sees it.
 
 use super::batch::{BATCH_BYTES_MAX, weigh};
-use super::{IndexKind, IndexSpec, Layout, VectorKind, VectorSpec};
+use super::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec, filter};
 use crate::error::{Error, Result};
 use crate::model::{Distance, Document, LINEAGE_FIELD, SparseVector, Vector};
 use serde_json::{Map, Value};
@@ -46,7 +46,13 @@ impl Layout {
                     let message = format!("field `{path}` is indexed as {old}, not as {new}");
                     return Err(Error::invalid(message).field(path));
                 }
-                None => merged.indexes.push(spec.clone()),
+                None if LINEAGE.iter().any(|(path, _)| *path == spec.path) => {}
+                None if filter::path(&spec.path)? == spec.path => merged.indexes.push(spec.clone()),
+                None => {
+                    let message = format!("field `{}` can not be indexed", spec.path);
+                    let hint = "letters, digits, `_` and `-`, with dots between";
+                    return Err(Error::invalid(message).field(&spec.path).hint(hint));
+                }
             }
         }
         merged.vectors.sort_by(|a, b| a.name.cmp(&b.name));

@@ -104,6 +104,14 @@ pub struct Page {
     pub next: Option<DocumentId>,
 }
 
+/// Fields of the lineage that are indexed in every namespace, whatever its layout: searches name the
+/// collection, clean-up the objects and runs.
+const LINEAGE: [(&str, IndexKind); 3] = [
+    ("_quarry.collection", IndexKind::Keyword),
+    ("_quarry.object", IndexKind::Keyword),
+    ("_quarry.run", IndexKind::Integer),
+];
+
 /// Most hits of one search.
 pub const SEARCH_LIMIT_MAX: usize = 10_000;
 /// Most documents of one page.
@@ -129,8 +137,7 @@ pub trait VectorSink: Send + Sync {
     fn flush(&self, namespace: &Name) -> Result<()>;
 
     /// Deletes the documents of `collection` that descend from one of `objects` and were written by a
-    /// run before `run`. Returns how many there were. Pass many objects at once (some ten thousand):
-    /// every call looks for older documents first.
+    /// run before `run`. Returns how many there were.
     fn delete_stale(
         &self,
         namespace: &Name,
@@ -155,15 +162,15 @@ pub trait VectorSink: Send + Sync {
     /// Best first; equal scores in the order of the ids.
     fn search(&self, namespace: &Name, search: &Search) -> Result<Vec<Hit>>;
 
-    /// Builds or improves indexes; may take long, never blocks writers. Remote engines do it themselves.
+    /// Builds graphs that make searches of many dense vectors fast; takes minutes for each 100,000,
+    /// never blocks writers. Worth it from some 100,000 documents on, after a batch: searches are
+    /// exact without. Remote engines do it themselves.
     fn optimize(&self, namespace: &Name) -> Result<()>;
 
     /// Deletes the namespace with everything in it; fine when there is none.
     fn remove(&self, namespace: &Name) -> Result<()>;
 }
 
-/// Qdrant's default weight of the first rank in a fused search.
-const RRF_K: usize = 2;
 /// Least candidates of each list of a fused search: short lists would make fusion a lottery.
 const FUSED_CANDIDATES_MIN: usize = 64;
 

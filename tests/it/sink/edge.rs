@@ -136,28 +136,55 @@ fn writes_survive_a_process_that_dies_without_flushing() {
 fn optimizing_keeps_every_document_while_others_are_written() {
     let directory = directory();
     let sink = EdgeSink::open(directory.path()).unwrap();
-    let kind = VectorKind::Dense { dimension: 256, distance: Distance::Cosine };
-    let spec = VectorSpec { name: "v".into(), kind };
-    sink.prepare(&name(), &Layout::new(vec![spec], vec![]).unwrap()).unwrap();
-    let wide = |number: u128| {
-        let values = (0..256).map(|at| ((number * 31 + at) % 97) as f32 - 48.0).collect();
-        Document { vectors: vec![("v".into(), Vector::Dense(values))], ..document(number) }
-    };
-    // 12 MB of vectors: more than the engine leaves without a graph.
-    sink.upsert(&name(), (0..12_000).map(wide).collect()).unwrap();
+    sink.prepare(&name(), &wide_layout(2_048)).unwrap();
+    // 40 MB of vectors: more than is left without a graph.
+    sink.upsert(&name(), (0..5_000).map(|n| wide(n, 2_048)).collect()).unwrap();
     let words = VectorSpec { name: "words".into(), kind: VectorKind::Sparse };
     sink.prepare(&name(), &Layout::new(vec![words], vec![]).unwrap()).unwrap();
     std::thread::scope(|scope| {
         let optimizing = scope.spawn(|| sink.optimize(&name()));
-        for start in (12_000..14_000).step_by(100) {
-            sink.upsert(&name(), (start..start + 100).map(wide).collect()).unwrap();
+        for start in (5_000..6_000).step_by(100) {
+            let documents = (start..start + 100).map(|n| wide(n, 2_048));
+            sink.upsert(&name(), documents.collect()).unwrap();
         }
         optimizing.join().unwrap().unwrap();
     });
     sink.flush(&name()).unwrap();
     drop(sink);
     let sink = EdgeSink::open(directory.path()).unwrap();
-    assert_eq!(sink.count(&name(), None).unwrap(), 14_000);
+    assert_eq!(sink.count(&name(), None).unwrap(), 6_000);
+    sink.optimize(&name()).unwrap();
+    assert_eq!(sink.count(&name(), None).unwrap(), 6_000);
+}
+
+#[test]
+fn flushing_hands_many_documents_over_to_the_disk() {
+    let directory = directory();
+    let sink = EdgeSink::open(directory.path()).unwrap();
+    sink.prepare(&name(), &wide_layout(128)).unwrap();
+    let segments = || {
+        let entries = std::fs::read_dir(directory.path().join("library/segments")).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count()
+    };
+    sink.upsert(&name(), (0..65_535).map(|n| wide(n, 128)).collect()).unwrap();
+    sink.flush(&name()).unwrap();
+    assert_eq!(segments(), 1);
+    sink.upsert(&name(), vec![wide(65_535, 128)]).unwrap();
+    sink.flush(&name()).unwrap();
+    assert!(segments() > 1, "the documents are still in the segment that is written to");
+    let found = sink.get(&name(), &[DocumentId(Uuid::from_u128(7))], true).unwrap();
+    assert_eq!(found, [wide(7, 128)]);
+    assert_eq!(sink.count(&name(), None).unwrap(), 65_536);
+}
+
+fn wide_layout(dimension: u32) -> Layout {
+    let kind = VectorKind::Dense { dimension, distance: Distance::Dot };
+    Layout::new(vec![VectorSpec { name: "v".into(), kind }], vec![]).unwrap()
+}
+
+fn wide(number: u128, dimension: u128) -> Document {
+    let values = (0..dimension).map(|at| ((number * 31 + at) % 97) as f32 - 48.0).collect();
+    Document { vectors: vec![("v".into(), Vector::Dense(values))], ..document(number) }
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -43,6 +43,9 @@ fn a_name_for_two_things_is_refused_with_a_way_out() {
     check(vec![sparse], vec![], &format!("{message} {hint}"));
     let message = "field `n` is indexed as integer, not as keyword (at n) []";
     check(vec![], vec![index("n", IndexKind::Keyword)], message);
+    let hint = "[letters, digits, `_` and `-`, with dots between]";
+    let message = "field `a b` can not be indexed (at a b)";
+    check(vec![], vec![index("a b", IndexKind::Keyword)], &format!("{message} {hint}"));
     let message = "vector `y` has to have 1 to 65536 dimensions (at /vectors/y) []";
     check(vec![dense("y", 0)], vec![], message);
     check(vec![dense("y", 65_537)], vec![], message);

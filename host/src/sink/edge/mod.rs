@@ -4,6 +4,10 @@
 //! checked, so [`Layout::check`] comes first; a full disk is a SIGBUS, so free space is read before
 //! each write; writers of one shard wait for each other, so nothing is gained by more threads; the
 //! format on disk is tied to the version, so a marker names it.
+//!
+//! What it weighs: a new document with a vector of 384 dimensions is 300 bytes of memory, with a
+//! sparse vector of 80 words 2 KB more. [`VectorSink::flush`] moves that to disk every 65,536
+//! documents, so memory does not grow with the namespace.
 
 mod convert;
 mod shard;
@@ -33,11 +37,13 @@ const FORMAT: u32 = 1;
 const MARKER: &str = "vectors.json";
 const LOCK: &str = "lock";
 
-const COLLECTION: &str = "_quarry.collection";
+/// Indexed when the first stale documents are looked for: at a million documents its values take
+/// 500 MB of memory, more than everything else together.
 const OBJECT: &str = "_quarry.object";
 const RUN: &str = "_quarry.run";
-const LINEAGE: [&str; 3] = [COLLECTION, OBJECT, RUN];
 
+/// Weight of the first rank in a fused search: Qdrant's default, which a server uses too.
+const RRF_K: usize = 2;
 /// Objects of one delete operation.
 const OBJECTS_MAX: usize = 8_192;
 
@@ -123,8 +129,16 @@ impl EdgeSink {
         self.find(namespace)?.ok_or_else(missing)
     }
 
+    /// For a write: it ends in the log, in a segment and in its indexes.
     fn require_space(&self, bytes: usize) -> Result<()> {
-        space::require(self.free_bytes, &self.directory, bytes as u64)
+        space::require(self.free_bytes, &self.directory, 3 * bytes as u64)
+    }
+
+    /// For the optimizer, which writes segments anew before the old ones go.
+    fn require_copy(&self, shard: &Shard) -> Result<()> {
+        let used = space::used_bytes(shard.path())
+            .context(Code::Unavailable, || format!("can not measure {}", shard.path().display()))?;
+        space::require(self.free_bytes, &self.directory, used)
     }
 }
 
@@ -158,17 +172,27 @@ impl VectorSink for EdgeSink {
         documents.iter().try_for_each(|document| layout.check(document))?;
         for (batch, bytes) in Batches::new(documents) {
             self.require_space(bytes)?;
-            let points = batch.into_iter().map(convert::point).collect();
-            let points = engine::PointInsertOperations::PointsList(points);
-            shard.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(points)))?;
+            shard.insert(batch.into_iter().map(convert::point).collect())?;
         }
         Ok(())
     }
 
+    /// Also compacts, when there is enough to compact: takes some seconds then.
     fn flush(&self, namespace: &Name) -> Result<()> {
         let shard = self.shard(namespace)?;
         self.require_space(0)?;
-        shard.flush()
+        shard.flush()?;
+        if !shard.wants_compaction() {
+            return Ok(());
+        }
+        match self.require_copy(&shard) {
+            Ok(()) => shard.compact(),
+            // What was written is safe; memory that is not given back is the smaller evil.
+            Err(error) => {
+                tracing::warn!(reason = error.chain(), "vectors are not compacted");
+                Ok(())
+            }
+        }
     }
 
     /// The index over the objects is made by the first call that finds older documents: a namespace
@@ -182,11 +206,16 @@ impl VectorSink for EdgeSink {
     ) -> Result<u64> {
         let shard = self.shard(namespace)?;
         let count = |filter: &Filter| self.count(namespace, Some(filter));
-        if objects.is_empty() || count(&filter::stale(collection, &[], run))? == 0 {
+        if objects.is_empty() {
             return Ok(0);
         }
         self.require_space(0)?;
-        shard.ensure_index(OBJECT, IndexKind::Keyword)?;
+        if !shard.has_index(OBJECT)? {
+            if count(&filter::stale(collection, &[], run))? == 0 {
+                return Ok(0);
+            }
+            shard.create_index(OBJECT, IndexKind::Keyword)?;
+        }
         let mut deleted = 0;
         for objects in objects.chunks(OBJECTS_MAX) {
             let stale = filter::stale(collection, objects, run);
@@ -267,7 +296,7 @@ impl VectorSink for EdgeSink {
                     ..engine::Prefetch::new(limits.each)
                 })
                 .collect();
-            let fusion = engine::Fusion::Rrf { k: super::RRF_K, weights: None };
+            let fusion = engine::Fusion::Rrf { k: RRF_K, weights: None };
             request.query = Some(ScoringQuery::Fusion(fusion));
         }
         let points = shard.read(|engine| engine.query(request))?;
@@ -277,10 +306,7 @@ impl VectorSink for EdgeSink {
 
     fn optimize(&self, namespace: &Name) -> Result<()> {
         let shard = self.shard(namespace)?;
-        // Segments are written anew before the old ones go.
-        let used = space::used_bytes(shard.path())
-            .context(Code::Unavailable, || format!("can not measure {}", shard.path().display()))?;
-        space::require(self.free_bytes, &self.directory, used)?;
+        self.require_copy(&shard)?;
         shard.optimize()
     }
 

@@ -2,24 +2,33 @@
 
 use super::convert::{self, Links};
 use crate::error::{Code, Context, Error, Result};
-use crate::sink::{IndexKind, IndexSpec, Layout, VectorKind, VectorSpec};
+use crate::sink::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec};
 use engine::{EdgeConfig, EdgeShard, Memory, OperationError, UpdateOperation};
 use qdrant_edge as engine;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 /// Threads that search the segments of one shard side by side. The engine's default of four for
 /// each processor, for each namespace, buys nothing here.
 const SEARCH_THREADS: usize = 2;
-/// Segments that the optimizer aims at.
-const SEGMENTS: usize = 2;
+/// Segments that the optimizer aims at. Fewer are faster to search and dearer to keep merging.
+const SEGMENTS: usize = 4;
+/// Vectors of a segment from which on it is made immutable, and gets a graph if the shard has any.
+/// Comparing that many takes some milliseconds, building a graph over them takes seconds.
+const COMPACT_THRESHOLD_KB: usize = 32 << 10;
+/// Documents written between two compactions.
+const COMPACT_DOCUMENTS: u64 = 65_536;
 
 pub(super) struct Shard {
     path: PathBuf,
     /// `None` only between closing and opening again.
     engine: RwLock<Option<EdgeShard>>,
     layout: RwLock<Arc<Layout>>,
+    extending: Mutex<()>,
+    /// Documents written since the last compaction.
+    fresh: AtomicU64,
 }
 
 impl Shard {
@@ -51,6 +60,8 @@ impl Shard {
             path: path.to_path_buf(),
             engine: RwLock::new(Some(engine)),
             layout: RwLock::new(Arc::new(layout)),
+            extending: Mutex::default(),
+            fresh: AtomicU64::new(0),
         })
     }
 
@@ -64,6 +75,7 @@ impl Shard {
 
     /// Adds the vectors and indexes that `wanted` has more; the points stay.
     pub(super) fn extend(&self, wanted: &Layout) -> Result<()> {
+        let _alone = self.extending.lock().unwrap_or_else(PoisonError::into_inner);
         let existing = self.layout();
         let merged = Layout::merge(&existing, wanted)?;
         if merged == *existing {
@@ -88,14 +100,22 @@ impl Shard {
         Ok(())
     }
 
-    /// Makes an index that is not part of the layout, if it is not there yet.
-    pub(super) fn ensure_index(&self, path: &str, kind: IndexKind) -> Result<()> {
+    pub(super) fn has_index(&self, path: &str) -> Result<bool> {
         let schema = self.read(|engine| Ok(engine.info()?.payload_schema))?;
-        if schema.keys().any(|known| known.to_string() == path) {
-            return Ok(());
-        }
+        Ok(schema.keys().any(|known| known.to_string() == path))
+    }
+
+    /// Makes an index that is not part of the layout. Takes seconds for a million documents.
+    pub(super) fn create_index(&self, path: &str, kind: IndexKind) -> Result<()> {
         let spec = IndexSpec { path: path.to_string(), kind };
         index_operations(&[spec]).try_for_each(|operation| self.update(operation))
+    }
+
+    pub(super) fn insert(&self, points: Vec<engine::PointStructPersisted>) -> Result<()> {
+        self.fresh.fetch_add(points.len() as u64, Ordering::Relaxed);
+        let points = engine::PointInsertOperations::PointsList(points);
+        let points = engine::PointOperations::UpsertPoints(points);
+        self.update(UpdateOperation::PointOperation(points))
     }
 
     /// Writes one operation: in the log and visible on return.
@@ -104,11 +124,18 @@ impl Shard {
     /// that happens here. What was logged is replayed by it; whether this operation was, nobody
     /// can tell, and the caller repeats it: every operation may run twice.
     pub(super) fn update(&self, operation: UpdateOperation) -> Result<()> {
+        self.change(|engine| engine.update(operation))
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&EdgeShard) -> std::result::Result<T, OperationError>,
+    ) -> Result<T> {
         let error = {
             let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
             let Some(engine) = engine.as_ref() else { return Err(self.closed()) };
-            match engine.update(operation) {
-                Ok(()) => return Ok(()),
+            match change(engine) {
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             }
         };
@@ -128,16 +155,36 @@ impl Shard {
     }
 
     pub(super) fn flush(&self) -> Result<()> {
-        self.read(EdgeShard::flush)
+        self.change(EdgeShard::flush)
     }
 
-    /// Merges segments, builds graphs, and brings vectors that were added later where all are.
-    pub(super) fn optimize(&self) -> Result<()> {
-        let misplaced = self.read(|engine| Ok(place(&mut engine.config().clone())))?;
-        if misplaced {
+    pub(super) fn wants_compaction(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed) >= COMPACT_DOCUMENTS
+    }
+
+    /// Moves what the appendable segment holds in memory (sparse vectors, indexes, ids) to an
+    /// immutable one on disk.
+    pub(super) fn compact(&self) -> Result<()> {
+        self.fresh.store(0, Ordering::Relaxed);
+        // Vectors that were added later are not placed yet, which only opening can do.
+        if self.read(|engine| Ok(place(&mut engine.config().clone())))? {
             self.reopen()?;
         }
-        self.read(EdgeShard::optimize).map(|_| ())
+        self.change(EdgeShard::optimize).map(|_| ())
+    }
+
+    /// Compacts with graphs over the dense vectors, from now on.
+    ///
+    /// A new shard has none: building them takes minutes for each 100,000 vectors, and merging
+    /// segments while a batch is written would do it over and over.
+    pub(super) fn optimize(&self) -> Result<()> {
+        let without_graphs = self.read(|engine| Ok(engine.config().hnsw_config().m == 0))?;
+        if without_graphs {
+            self.change(|engine| {
+                engine.set_hnsw_config(graphs(engine::HnswIndexConfig::default().m))
+            })?;
+        }
+        self.compact()
     }
 
     /// Closes the engine and opens it again. Waits for running calls.
@@ -208,34 +255,40 @@ fn place(config: &mut EdgeConfig) -> bool {
     }
     config.payload_memory = cold;
     config.max_search_threads = Some(SEARCH_THREADS);
-    config.hnsw_config =
-        Some(engine::HnswIndexConfig { memory: cold, ..engine::HnswIndexConfig::default() });
+    config.hnsw_config = Some(graphs(config.hnsw_config.map_or(0, |hnsw| hnsw.m)));
     config.optimizers = Some(engine::EdgeOptimizersConfig {
         default_segment_number: Some(SEGMENTS),
+        indexing_threshold: Some(COMPACT_THRESHOLD_KB),
         ..engine::EdgeOptimizersConfig::default()
     });
     changed
 }
 
+/// Graphs with `m` links for each vector; none with 0.
+fn graphs(m: usize) -> engine::HnswIndexConfig {
+    let default = engine::HnswIndexConfig::default();
+    engine::HnswIndexConfig { m, memory: Some(Memory::Cold), ..default }
+}
+
 /// The indexes of `layout` and those of the lineage that every write and clean-up needs.
 fn all_indexes(layout: &Layout) -> Vec<IndexSpec> {
-    let lineage = [(super::COLLECTION, IndexKind::Keyword), (super::RUN, IndexKind::Integer)];
+    let lineage = LINEAGE.into_iter().filter(|(path, _)| *path != super::OBJECT);
     let lineage = lineage.map(|(path, kind)| IndexSpec { path: path.to_string(), kind });
-    lineage.into_iter().chain(layout.indexes.iter().cloned()).collect()
+    lineage.chain(layout.indexes.iter().cloned()).collect()
 }
 
 fn index_operations(specs: &[IndexSpec]) -> impl Iterator<Item = UpdateOperation> {
-    specs.iter().filter_map(|IndexSpec { path, kind }| {
+    specs.iter().map(|IndexSpec { path, kind }| {
         let links = match path.as_str() {
             super::RUN | super::OBJECT => Links::No,
             _ => Links::Yes,
         };
-        Some(UpdateOperation::FieldIndexOperation(engine::FieldIndexOperations::CreateIndex(
+        UpdateOperation::FieldIndexOperation(engine::FieldIndexOperations::CreateIndex(
             engine::CreateIndex {
-                field_name: path.parse().ok()?,
+                field_name: path.parse().expect("merging layouts checks paths"),
                 field_schema: Some(convert::index_schema(*kind, links)),
             },
-        )))
+        ))
     })
 }
 
@@ -250,7 +303,7 @@ fn read_layout(engine: &EdgeShard) -> std::result::Result<Layout, OperationError
     let indexes = schema.into_iter().filter_map(|(path, info)| {
         let path = path.to_string();
         let kind = convert::index_kind(info.data_type)?;
-        (!super::LINEAGE.contains(&path.as_str())).then_some(IndexSpec { path, kind })
+        LINEAGE.iter().all(|(lineage, _)| *lineage != path).then_some(IndexSpec { path, kind })
     });
     let mut indexes: Vec<_> = indexes.collect();
     indexes.sort_by(|a, b| a.path.cmp(&b.path));

@@ -13,9 +13,9 @@ const RESERVE_BYTES: u64 = 128 << 20;
 /// Reads the bytes that are free at a path.
 pub type FreeBytes = fn(&Path) -> io::Result<u64>;
 
-/// Refuses a write of about `bytes`, which end in the log, in a segment and in its indexes.
+/// Fails where less than `bytes` and the reserve are free.
 pub(super) fn require(free_bytes: FreeBytes, directory: &Path, bytes: u64) -> Result<()> {
-    let needed = bytes.saturating_mul(3).saturating_add(RESERVE_BYTES);
+    let needed = bytes.saturating_add(RESERVE_BYTES);
     let free = free_bytes(directory).context(Code::Unavailable, || {
         format!("can not read the free space of {}", directory.display())
     })?;

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::model::{Distance, Document, DocumentId, SparseVector, Vector};
-use crate::sink::{Hit, IndexKind, IndexSpec, Layout, VectorKind, VectorSpec};
+use crate::sink::{Hit, IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec};
 use qdrant::point_id::PointIdOptions;
 use qdrant::vectors_config::Config;
 use qdrant_client::{Payload, qdrant};
@@ -155,7 +155,7 @@ fn dense(kind: VectorKind) -> Option<(u32, qdrant::Distance, Option<qdrant::Mult
     }
 }
 
-pub(super) fn layout(info: qdrant::CollectionInfo, lineage: &[&str]) -> Result<Layout> {
+pub(super) fn layout(info: qdrant::CollectionInfo) -> Result<Layout> {
     let params = info.config.and_then(|config| config.params).unwrap_or_default();
     let mut vectors = Vec::new();
     match params.vectors_config.and_then(|config| config.config) {
@@ -175,7 +175,7 @@ pub(super) fn layout(info: qdrant::CollectionInfo, lineage: &[&str]) -> Result<L
     vectors.sort_by(|a, b| a.name.cmp(&b.name));
     let indexes = info.payload_schema.into_iter().filter_map(|(path, schema)| {
         let kind = index_kind(schema.data_type())?;
-        (!lineage.contains(&path.as_str())).then_some(IndexSpec { path, kind })
+        LINEAGE.iter().all(|(lineage, _)| *lineage != path).then_some(IndexSpec { path, kind })
     });
     let mut indexes: Vec<_> = indexes.collect();
     indexes.sort_by(|a, b| a.path.cmp(&b.path));

@@ -5,13 +5,13 @@ mod retry;
 
 use super::batch::Batches;
 use super::{
-    Hit, IndexKind, IndexSpec, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, VectorSink, filter,
+    Hit, IndexSpec, LINEAGE, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, VectorSink, filter,
 };
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{Document, DocumentId, Filter, Name};
 use qdrant_client::{Qdrant, QdrantError, qdrant};
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Of one call. The client's own 5 s are too short for a large write to a busy server.
@@ -20,12 +20,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PORT: u16 = 6334;
 /// In front of the namespace: others may use the same server.
 const PREFIX: &str = "quarry_";
-
-const LINEAGE: [(&str, IndexKind); 3] = [
-    ("_quarry.collection", IndexKind::Keyword),
-    ("_quarry.object", IndexKind::Keyword),
-    ("_quarry.run", IndexKind::Integer),
-];
 
 /// Objects of one delete operation and documents of one read.
 const IDS_MAX: usize = 1_024;
@@ -37,6 +31,7 @@ pub struct QdrantSink {
     prefix: String,
     /// What [`VectorSink::prepare`] and reading found: saves a call for each write.
     layouts: RwLock<HashMap<Name, Arc<Layout>>>,
+    preparing: Mutex<()>,
 }
 
 /// `qdrant://host[:6334]` (`qdrants://` over TLS) or the same with http(s), as the client wants it.
@@ -86,6 +81,7 @@ impl QdrantSink {
             runtime,
             prefix: PREFIX.to_string(),
             layouts: RwLock::default(),
+            preparing: Mutex::default(),
         })
     }
 
@@ -188,6 +184,7 @@ impl VectorSink for QdrantSink {
 
     fn prepare(&self, namespace: &Name, layout: &Layout) -> Result<()> {
         let wanted = Layout::merge(&Layout::default(), layout)?;
+        let _alone = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let existing = match self.layout(namespace)? {
             Some(existing) => existing,
             None => {
@@ -218,8 +215,7 @@ impl VectorSink for QdrantSink {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let lineage = LINEAGE.map(|(path, _)| path);
-        convert::layout(answer.result.unwrap_or_default(), &lineage).map(Some)
+        convert::layout(answer.result.unwrap_or_default()).map(Some)
     }
 
     fn upsert(&self, namespace: &Name, documents: Vec<Document>) -> Result<()> {
@@ -250,10 +246,6 @@ impl VectorSink for QdrantSink {
         objects: &[String],
         run: u64,
     ) -> Result<u64> {
-        let older = filter::stale(collection, &[], run);
-        if self.count(namespace, Some(&older))? == 0 {
-            return Ok(0);
-        }
         let mut deleted = 0;
         for objects in objects.chunks(IDS_MAX) {
             let stale = filter::stale(collection, objects, run);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// First call and repetitions. Every call of ours may run twice.
 const TRIES: u32 = 5;
-/// Doubles with every try, plus up to as much again so that workers do not come back together.
+/// Doubles with every try, plus up to as much again so that workers do not come back together:
+/// the one thing here that is meant to differ between runs.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs `call` until it succeeds, fails for good or has failed [`TRIES`] times.
