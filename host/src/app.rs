@@ -9,8 +9,9 @@ use crate::error::{Code, Context, Result};
 use crate::plugin::{Host, Limits};
 use crate::sink::{self, SinkSpec, VectorSink};
 use crate::store::{DirectoryLock, Store};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, Runtime};
 
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Settings {
 pub struct App {
     pub engine: Engine,
     pub data_dir: PathBuf,
+    /// Sinks that batches recorded, opened once: the embedded engine allows one opening a process.
+    sinks: Mutex<HashMap<String, Option<Arc<dyn VectorSink>>>>,
     runtime: Runtime,
     _lock: DirectoryLock,
 }
@@ -45,9 +48,8 @@ impl App {
 
     /// With extractors of one's own, such as natively compiled ones.
     pub fn with_registry(settings: &Settings, registry: Registry) -> Result<App> {
-        let data_dir = std::path::absolute(&settings.data_dir).context(Code::Invalid, || {
-            format!("{} is not a path", settings.data_dir.display())
-        })?;
+        let data_dir = std::path::absolute(&settings.data_dir)
+            .context(Code::Invalid, || format!("{} is not a path", settings.data_dir.display()))?;
         let lock = DirectoryLock::acquire(&data_dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -76,7 +78,8 @@ impl App {
             scratch: data_dir.join("tmp"),
             runtime: handle,
         };
-        Ok(App { engine, data_dir, runtime, _lock: lock })
+        let sinks = Mutex::new(HashMap::from([(settings.sink.clone(), engine.sink.clone())]));
+        Ok(App { engine, data_dir, sinks, runtime, _lock: lock })
     }
 
     pub fn runtime(&self) -> &Runtime {
@@ -85,10 +88,13 @@ impl App {
 
     /// A sink by the name that a batch recorded, which need not be the one of this process.
     pub fn sink(&self, name: &str) -> Result<Option<Arc<dyn VectorSink>>> {
-        if name == self.engine.sink_name {
-            return Ok(self.engine.sink.clone());
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sink) = sinks.get(name) {
+            return Ok(sink.clone());
         }
-        open_sink(name, &self.data_dir, self.runtime.handle())
+        let sink = open_sink(name, &self.data_dir, self.runtime.handle())?;
+        sinks.insert(name.to_string(), sink.clone());
+        Ok(sink)
     }
 }
 

@@ -9,7 +9,10 @@ use uuid::Uuid;
 pub enum Env {
     System,
     /// The clock stands still; ids count up.
-    Fixed { now: DateTime<Utc>, counter: Arc<AtomicU64> },
+    Fixed {
+        now: DateTime<Utc>,
+        counter: Arc<AtomicU64>,
+    },
 }
 
 impl Env {

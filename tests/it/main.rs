@@ -6,4 +6,5 @@ mod bench;
 mod manifest;
 mod plugin;
 mod sink;
+mod support;
 mod tidy;

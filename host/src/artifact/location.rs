@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;
 
-const SCHEMES: [&str; 9] =
-    ["file", "s3", "s3a", "gs", "az", "azure", "abfs", "http", "https"];
+const SCHEMES: [&str; 9] = ["file", "s3", "s3a", "gs", "az", "azure", "abfs", "http", "https"];
 
 /// Where something is: an absolute local path or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +35,11 @@ impl Location {
         }
         let url = Url::parse(text).context(Code::Invalid, || format!("`{text}` is not a URL"))?;
         if !SCHEMES.contains(&url.scheme()) {
-            return Err(Error::invalid(format!("`{text}` has the unknown scheme `{}`", url.scheme()))
-                .hint(format!("known are {}", SCHEMES.join(", "))));
+            return Err(Error::invalid(format!(
+                "`{text}` has the unknown scheme `{}`",
+                url.scheme()
+            ))
+            .hint(format!("known are {}", SCHEMES.join(", "))));
         }
         if url.scheme() == "file" {
             let path = url.to_file_path();
@@ -116,9 +118,7 @@ pub fn resolve_url(reference: &str, base: &Location) -> Result<String> {
         return Ok(Location::parse(reference)?.to_string());
     }
     match base {
-        Location::Local(path) => {
-            Ok(Location::Local(path.join(reference)).to_string())
-        }
+        Location::Local(path) => Ok(Location::Local(path.join(reference)).to_string()),
         Location::Remote(url) => {
             let mut folder = url.clone();
             if !folder.path().ends_with('/') {

@@ -10,6 +10,7 @@ mod references;
 mod upload;
 
 pub use location::{Location, resolve_url};
+pub(crate) use part::project;
 pub use part::{PartReader, PartWriter, Slice};
 pub use references::References;
 pub use upload::Upload;
@@ -68,8 +69,7 @@ impl Artifacts {
 
     pub fn get(&self, name: &str) -> Result<Bytes> {
         let path = self.path(name);
-        let fetched =
-            self.runtime.block_on(async { self.store.get(&path).await?.bytes().await });
+        let fetched = self.runtime.block_on(async { self.store.get(&path).await?.bytes().await });
         fetched.map_err(|error| store_error(error, "read", &self.name_of(name)))
     }
 

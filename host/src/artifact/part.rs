@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression as ParquetCompression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 /// Writes one file; it appears when [`PartWriter::finish`] returns.
 pub struct PartWriter {
@@ -28,8 +28,8 @@ impl PartWriter {
         for field in schema.fields() {
             if matches!(field.data_type(), DataType::FixedSizeBinary(_)) {
                 let column = ColumnPath::new(vec![field.name().clone()]);
-                properties = properties
-                    .set_column_compression(column, ParquetCompression::UNCOMPRESSED);
+                properties =
+                    properties.set_column_compression(column, ParquetCompression::UNCOMPRESSED);
             }
         }
         let shown = artifacts.name_of(name);
@@ -81,10 +81,7 @@ impl PartReader {
         let bytes = artifacts.get(name)?;
         let mut builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(wrong)?;
         if let Some(columns) = columns {
-            let mask = ProjectionMask::columns(
-                builder.parquet_schema(),
-                columns.iter().map(String::as_str),
-            );
+            let mask = project(builder.parquet_schema(), columns);
             builder = builder.with_projection(mask);
         }
         let mut rows = builder.metadata().file_metadata().num_rows().max(1) as usize;
@@ -98,6 +95,13 @@ impl PartReader {
             Error::new(Code::Corrupt, format!("can not read {shown}")).source(error)
         })
     }
+}
+
+/// The columns of these names. By root, because a name may have a dot in it.
+pub(crate) fn project(schema: &SchemaDescriptor, columns: &[String]) -> ProjectionMask {
+    let roots = schema.root_schema().get_fields().iter().enumerate();
+    let wanted = roots.filter(|(_, field)| columns.iter().any(|name| name == field.name()));
+    ProjectionMask::roots(schema, wanted.map(|(index, _)| index).collect::<Vec<_>>())
 }
 
 fn parquet_error(error: parquet::errors::ParquetError, verb: &str, name: &str) -> Error {

@@ -22,6 +22,8 @@ struct Window {
 /// Opens each store once. One of these serves one worker: its window is the object being read.
 pub struct References {
     options: Vec<(String, String)>,
+    /// URL of the folder that `blob:SHA256` references are in.
+    blobs: String,
     runtime: Handle,
     stores: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
     window: Mutex<Option<Window>>,
@@ -29,9 +31,10 @@ pub struct References {
 }
 
 impl References {
-    pub fn new(options: Vec<(String, String)>, runtime: Handle) -> References {
+    pub fn new(options: Vec<(String, String)>, blobs: String, runtime: Handle) -> References {
         References {
             options,
+            blobs,
             runtime,
             stores: Mutex::default(),
             window: Mutex::default(),
@@ -82,7 +85,12 @@ impl References {
     }
 
     fn open(&self, url: &str) -> Result<(Arc<dyn ObjectStore>, ObjectPath)> {
-        let location = Location::parse(url)?;
+        let location = match url.strip_prefix("blob:") {
+            Some(digest) if digest.len() > 2 && digest.is_ascii() => {
+                Location::parse(&format!("{}/{}/{digest}", self.blobs, &digest[..2]))?
+            }
+            _ => Location::parse(url)?,
+        };
         let (key, path) = match &location {
             Location::Local(path) => {
                 let named = |error: object_store::path::Error| {
@@ -91,8 +99,10 @@ impl References {
                 ("file".to_string(), ObjectPath::from_absolute_path(path).map_err(named)?)
             }
             Location::Remote(remote) => {
-                let (_, path) = object_store::ObjectStoreScheme::parse(remote)
-                    .map_err(|error| Error::invalid(format!("{url} is not an object")).source(error))?;
+                let (_, path) =
+                    object_store::ObjectStoreScheme::parse(remote).map_err(|error| {
+                        Error::invalid(format!("{url} is not an object")).source(error)
+                    })?;
                 let host = remote.host_str().unwrap_or("").to_string();
                 (format!("{}://{host}:{:?}", remote.scheme(), remote.port()), path)
             }

@@ -72,9 +72,8 @@ impl Write for Upload {
         self.buffer.extend_from_slice(bytes);
         self.bytes += bytes.len() as u64;
         if self.buffer.len() >= PART_BYTES {
-            self.send().map_err(|error| {
-                std::io::Error::other(store_error(error, "write", &self.shown))
-            })?;
+            self.send()
+                .map_err(|error| std::io::Error::other(store_error(error, "write", &self.shown)))?;
         }
         Ok(bytes.len())
     }

@@ -60,8 +60,7 @@ fn list(options: &GlobalOptions) -> Done {
 
 fn summary(record: &BatchRecord) -> Value {
     let mut value = json!(record);
-    value["documents"] =
-        record.collections.iter().map(|c| c.funnel.documents).sum::<u64>().into();
+    value["documents"] = record.collections.iter().map(|c| c.funnel.documents).sum::<u64>().into();
     value["failed"] = record.collections.iter().map(|c| c.funnel.failed).sum::<u64>().into();
     value
 }
@@ -108,7 +107,9 @@ fn cancel(options: &GlobalOptions, id: &str) -> Done {
     let mut record = app.engine.store.batch(&id)?;
     if record.status.is_terminal() {
         let message = format!("batch {id} is {}", record.status.as_str());
-        return Err(Error::new(Code::Conflict, message).hint("only an unfinished one can be canceled"));
+        return Err(
+            Error::new(Code::Conflict, message).hint("only an unfinished one can be canceled")
+        );
     }
     record.status = BatchStatus::Canceled;
     record.ended_at = Some(app.engine.env.timestamp());

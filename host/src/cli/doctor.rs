@@ -56,7 +56,8 @@ impl Checks {
 fn extractors(app: &App, checks: &mut Checks) {
     match app.engine.registry.find() {
         Ok(found) if found.is_empty() => {
-            let fix = "name a folder with --extractors, or build some with `quarry extractor build`";
+            let fix =
+                "name a folder with --extractors, or build some with `quarry extractor build`";
             checks.wrong("extractors", "no component is in the extractor folders", Some(fix));
         }
         Ok(found) => {

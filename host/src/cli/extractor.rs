@@ -45,9 +45,8 @@ fn build(options: &GlobalOptions, directory: &Path, out: &Path) -> Done {
         target: options.data_dir.join("build"),
         out: out.to_path_buf(),
     };
-    let built = quarry_build::build(&request).map_err(|error| {
-        Error::new(Code::Extractor, format!("{error:#}"))
-    })?;
+    let built = quarry_build::build(&request)
+        .map_err(|error| Error::new(Code::Extractor, format!("{error:#}")))?;
     let value = json!({
         "name": built.name,
         "version": built.version,

@@ -20,7 +20,13 @@ pub(super) struct GlobalOptions {
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
     /// Folder with extractor components; may be repeated
-    #[arg(long, global = true, value_name = "DIR", env = "QUARRY_EXTRACTORS", value_delimiter = ':')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "QUARRY_EXTRACTORS",
+        value_delimiter = ':'
+    )]
     pub(super) extractors: Vec<PathBuf>,
     /// Object store option such as aws_endpoint=http://localhost:9000; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE")]

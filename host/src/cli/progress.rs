@@ -34,6 +34,8 @@ impl Watch {
         let watched = Watched::default();
         let (end, ended) = channel();
         let request = cancel_request(&options.data_dir, batch);
+        // One that is older than this run was not meant for it.
+        let _ = std::fs::remove_file(&request);
         let quiet = options.quiet;
         let seen = watched.clone();
         let thread = std::thread::spawn(move || {
@@ -85,7 +87,9 @@ impl Display {
     fn new(quiet: bool) -> Display {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
-            bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a fixed template"));
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {msg}").expect("a fixed template"),
+            );
             bar
         });
         Display { bar, quiet, last_line: Instant::now(), samples: VecDeque::new() }

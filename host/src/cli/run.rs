@@ -154,10 +154,22 @@ fn print(options: &GlobalOptions, app: &App, record: &BatchRecord, changed: bool
     if changed {
         let status = record.status.as_str();
         let took = human(seconds);
-        printer::text(&format!(
-            "{status}: {} documents in {took}, every row accounted for",
-            printer::thousands(documents)
-        ));
+        let balanced = match record.status {
+            BatchStatus::Completed | BatchStatus::CompletedWithErrors => {
+                ", every row accounted for"
+            }
+            BatchStatus::Failed
+            | BatchStatus::Canceled
+            | BatchStatus::Draft
+            | BatchStatus::Queued
+            | BatchStatus::Processing => "",
+        };
+        let documents = printer::thousands(documents);
+        printer::text(&format!("{status}: {documents} documents in {took}{balanced}"));
+        if record.repeated_partitions > 0 {
+            let repeated = record.repeated_partitions;
+            printer::text(&format!("{repeated} partitions were begun before and run again"));
+        }
     } else {
         printer::text(&format!(
             "nothing changed: batch {} already made these {} documents",

@@ -77,8 +77,9 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
 /// The query's vectors under the names that the sink knows.
 fn embed(app: &App, opened: &Opened, query: &str) -> Result<Vec<(String, Vector)>> {
     let extractor = app.engine.registry.by_digest(&opened.state.digest)?;
-    let parameters = serde_json::from_str(&opened.state.parameters)
-        .map_err(|error| Error::new(Code::Corrupt, "recorded parameters are no JSON").source(error))?;
+    let parameters = serde_json::from_str(&opened.state.parameters).map_err(|error| {
+        Error::new(Code::Corrupt, "recorded parameters are no JSON").source(error)
+    })?;
     let mut instance = extractor.instantiate(&parameters)?;
     if !instance.description().queries {
         let message = format!("extractor {} does not embed queries", opened.state.extractor);

@@ -61,7 +61,8 @@ fn parse_span(text: &str) -> Option<Range<usize>> {
 /// The span of the deepest value on the pointer's way that is in the text.
 fn span_of(text: &str, pointer: &str) -> Option<Range<usize>> {
     let table = DeTable::parse(text).ok()?;
-    let mut words = pointer.split('/').skip(1).map(|word| word.replace("~1", "/").replace("~0", "~"));
+    let mut words =
+        pointer.split('/').skip(1).map(|word| word.replace("~1", "/").replace("~0", "~"));
     let first = words.next()?;
     let (key, mut value): (&Spanned<_>, &Spanned<DeValue<'_>>) =
         table.get_ref().iter().find(|(key, _)| key.get_ref().as_ref() == first)?;
@@ -90,4 +91,3 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
-

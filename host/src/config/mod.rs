@@ -15,4 +15,4 @@ pub const PARTITION_BYTES: usize = 32 << 20;
 /// A pipeline file may be this large.
 pub const PIPELINE_BYTES_MAX: u64 = 1 << 20;
 /// Collections in one pipeline.
-pub const COLLECTIONS_MAX: usize = 256;
+pub const COLLECTIONS_MAX: usize = 64;

@@ -123,7 +123,10 @@ impl<'a> Assembler<'a> {
 /// Which row each document of a piece comes from.
 enum Origins {
     /// One document a row.
-    Same { from: usize, rows: usize },
+    Same {
+        from: usize,
+        rows: usize,
+    },
     Rows(UInt32Array),
 }
 

@@ -143,12 +143,8 @@ fn fill(column: &ArrayRef, kind: RowKind, default: &Value) -> Result<ArrayRef> {
             Arc::new(values.map(|v| v.as_str().map(str::to_string)).collect::<StringArray>())
         }
         RowKind::Json => Arc::new(values.map(|v| Some(v.to_string())).collect::<StringArray>()),
-        RowKind::I64 => {
-            Arc::new(values.map(|v| v.as_i64()).collect::<arrow_array::Int64Array>())
-        }
-        RowKind::F64 => {
-            Arc::new(values.map(|v| v.as_f64()).collect::<arrow_array::Float64Array>())
-        }
+        RowKind::I64 => Arc::new(values.map(|v| v.as_i64()).collect::<arrow_array::Int64Array>()),
+        RowKind::F64 => Arc::new(values.map(|v| v.as_f64()).collect::<arrow_array::Float64Array>()),
         RowKind::Bool => Arc::new(values.map(|v| v.as_bool()).collect::<BooleanArray>()),
         RowKind::Blob | RowKind::Dense { .. } | RowKind::Sparse | RowKind::Multi { .. } => {
             column.clone()
@@ -197,9 +193,7 @@ fn convert(
             let texts = typed::<StringArray>(&column, &field.root)?;
             Arc::new(texts.iter().map(|text| text.map(unquoted)).collect::<StringArray>())
         }
-        (RowKind::Blob, FieldKind::Utf8) => {
-            checked_text(typed(&column, &field.root)?, failures)
-        }
+        (RowKind::Blob, FieldKind::Utf8) => checked_text(typed(&column, &field.root)?, failures),
         (RowKind::Reference, FieldKind::Utf8) => {
             fetched_text(typed(&column, &field.root)?, references, failures)
         }

@@ -21,7 +21,8 @@ pub fn check(bucket: &PlannedBucket, schema: &Schema, manifest: &str) -> Result<
         missing(&bucket.id_column, &format!("the object id of bucket `{}`", bucket.name))
     })?;
     if !is_text(id.data_type()) && !id.data_type().is_integer() {
-        let message = format!("the id column `{}` of {manifest} holds {}", id.name(), id.data_type());
+        let message =
+            format!("the id column `{}` of {manifest} holds {}", id.name(), id.data_type());
         return Err(Error::invalid(message).field(id.name()).hint("ids are texts or integers"));
     }
     for column in &bucket.columns {

@@ -30,11 +30,7 @@ pub struct DeadLetter {
     pub log: String,
 }
 
-pub fn letters(
-    collection: &PlannedCollection,
-    bound: &Bound,
-    dead: &[DeadRow],
-) -> Vec<DeadLetter> {
+pub fn letters(collection: &PlannedCollection, bound: &Bound, dead: &[DeadRow]) -> Vec<DeadLetter> {
     let letter = |object: String, parent: Option<String>| DeadLetter {
         object,
         parent,

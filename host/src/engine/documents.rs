@@ -73,10 +73,7 @@ fn document_id(bytes: &[u8]) -> Result<DocumentId> {
     uuid.map(DocumentId).map_err(|_| Error::new(Code::Corrupt, "a document id is not a UUID"))
 }
 
-fn scalars<'a>(
-    fields: &'a [RowField],
-    rows: &'a RecordBatch,
-) -> Result<Vec<(&'a str, Cells<'a>)>> {
+fn scalars<'a>(fields: &'a [RowField], rows: &'a RecordBatch) -> Result<Vec<(&'a str, Cells<'a>)>> {
     fields
         .iter()
         .filter(|field| !field.kind.is_vector())

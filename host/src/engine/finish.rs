@@ -9,7 +9,7 @@ use super::schedule;
 use crate::artifact::PartReader;
 use crate::error::Result;
 use crate::model::{BatchStatus, Funnel};
-use crate::store::{CollectionSummary, NamespaceRecord, PartitionState};
+use crate::store::{CollectionSummary, PartitionState};
 use std::collections::{BTreeMap, HashSet};
 
 pub struct Verdict {
@@ -45,11 +45,7 @@ pub fn summarize(run: &Run) -> Result<Vec<CollectionSummary>> {
 }
 
 /// A batch that does not balance is failed, never completed.
-pub fn verdict(
-    run: &Run,
-    flattened: &[Flattened],
-    collections: Vec<CollectionSummary>,
-) -> Verdict {
+pub fn verdict(run: &Run, flattened: &[Flattened], collections: Vec<CollectionSummary>) -> Verdict {
     let mut wrong = Vec::new();
     for (index, summary) in collections.iter().enumerate() {
         let given: u64 = run.plan.collections[index]
@@ -87,18 +83,13 @@ pub fn verdict(
 pub fn delete_stale(
     run: &Run,
     flattened: &[Flattened],
-    namespace: &NamespaceRecord,
     summaries: &mut [CollectionSummary],
 ) -> Result<()> {
     let Some(sink) = &run.sink else { return Ok(()) };
-    let populated: Vec<usize> = (0..run.plan.collections.len())
-        .filter(|at| {
-            let collection = &run.plan.collections[*at];
-            let known = namespace.collections.contains_key(collection.name.as_str());
-            collection.searchable && known
-        })
-        .collect();
-    if populated.is_empty() {
+    let populated: Vec<usize> =
+        (0..run.plan.collections.len()).filter(|at| run.plan.collections[*at].searchable).collect();
+    // The first run of a namespace finds nothing of others.
+    if populated.is_empty() || run.run == 1 {
         return Ok(());
     }
     let dead = dead_by_root(run)?;

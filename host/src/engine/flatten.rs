@@ -40,7 +40,8 @@ pub fn flatten(
 ) -> Result<Vec<Flattened>> {
     let mut flattened = Vec::new();
     for (bucket, manifest) in manifests {
-        flattened.extend(Flattener::new(plan, *bucket, manifest, artifacts)?.run(scratch, progress)?);
+        flattened
+            .extend(Flattener::new(plan, *bucket, manifest, artifacts)?.run(scratch, progress)?);
     }
     flattened.sort_by_key(|f| (f.collection, f.source));
     Ok(flattened)
@@ -106,7 +107,8 @@ impl<'a> Flattener<'a> {
 
     fn run(mut self, scratch: &Path, progress: &dyn Fn(u64)) -> Result<Vec<Flattened>> {
         let bucket = &self.plan.buckets[self.bucket];
-        let used = |name: &str| self.readers.iter().any(|r| r.fields.iter().any(|f| f.name == name));
+        let used =
+            |name: &str| self.readers.iter().any(|r| r.fields.iter().any(|f| f.name == name));
         let mut columns = vec![bucket.id_column.clone()];
         columns.extend(
             bucket.columns.iter().filter(|c| used(&c.field.name)).map(|c| c.column.clone()),

@@ -38,7 +38,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::{BatchId, BatchStatus};
 use crate::plugin::Extractor;
 use crate::sink::VectorSink;
-use crate::store::{BatchRecord, CollectionState, PartitionState, Store};
+use crate::store::{BatchRecord, CollectionState, Op, PartitionState, Store};
 use flatten::Flattened;
 use plan::Plan;
 use run::{Ended, Run};
@@ -116,10 +116,12 @@ impl Engine {
         record.status = BatchStatus::Processing;
         record.fence += 1;
         record.started_at.get_or_insert(self.env.timestamp());
-        self.store.commit(vec![Store::put_batch(&record)?])?;
+        self.store.commit(vec![Store::put_batch(&record)?, self.occupy(&record, &plan)?])?;
         let progress = Arc::new(Progress::new(&plan));
         for input in &manifest.flattened {
-            progress.collections[input.collection].rows_known.fetch_add(input.rows, Ordering::Relaxed);
+            progress.collections[input.collection]
+                .rows_known
+                .fetch_add(input.rows, Ordering::Relaxed);
         }
         watch(&plan, &progress);
         let run = Run {
@@ -181,13 +183,25 @@ impl Engine {
         mut record: BatchRecord,
         flattened: &[Flattened],
     ) -> Result<BatchRecord> {
-        let mut namespace = self.store.namespace(&record.namespace)?;
         let summaries = finish::summarize(run)?;
         let mut verdict = finish::verdict(run, flattened, summaries);
         if verdict.error.is_none() {
-            finish::delete_stale(run, flattened, &namespace, &mut verdict.collections)?;
+            finish::delete_stale(run, flattened, &mut verdict.collections)?;
         }
-        for collection in run.plan.collections.iter().filter(|c| c.searchable) {
+        record.status = verdict.status;
+        record.error = verdict.error;
+        record.collections = verdict.collections;
+        record.ended_at = Some(self.env.timestamp());
+        self.store.commit(vec![Store::put_batch(&record)?])?;
+        Ok(record)
+    }
+
+    /// Notes in the namespace which collections the batch writes, and how to search them: from the
+    /// claim on, because documents appear from then on.
+    fn occupy(&self, record: &BatchRecord, plan: &Plan) -> Result<Op> {
+        let mut namespace = self.store.namespace(&record.namespace)?;
+        let searchable = plan.collections.iter().filter(|c| c.searchable && self.sink.is_some());
+        for collection in searchable {
             let vectors = collection.vectors.iter().map(|vector| {
                 let field = &collection.description.outputs[vector.output];
                 (field.name.clone(), vector.name.clone())
@@ -202,15 +216,7 @@ impl Engine {
             };
             namespace.collections.insert(collection.name.to_string(), state);
         }
-        record.status = verdict.status;
-        record.error = verdict.error;
-        record.collections = verdict.collections;
-        record.ended_at = Some(self.env.timestamp());
-        self.store.commit(vec![
-            Store::put_batch(&record)?,
-            Store::put_namespace(&record.namespace, &namespace)?,
-        ])?;
-        Ok(record)
+        Store::put_namespace(&record.namespace, &namespace)
     }
 
     /// Dead letters of a batch, at most `limit`.

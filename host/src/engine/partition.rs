@@ -47,7 +47,8 @@ pub struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub fn new(run: &'a Run) -> Worker<'a> {
-        let references = References::new(run.storage_options.clone(), run.runtime.clone());
+        let blobs = run.blobs.url().to_string();
+        let references = References::new(run.storage_options.clone(), blobs, run.runtime.clone());
         Worker { run, instances: HashMap::new(), references: Arc::new(references) }
     }
 
@@ -118,19 +119,15 @@ impl<'a> Worker<'a> {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let collection = &run.plan.collections[key.collection];
-                let instance = run.extractors[key.collection].instantiate(&collection.parameters)?;
+                let instance =
+                    run.extractors[key.collection].instantiate(&collection.parameters)?;
                 entry.insert(instance)
             }
         };
         Ok(extract(instance.as_mut(), &bound.input, &|| run.stop.canceled()))
     }
 
-    fn write(
-        &self,
-        key: &PartitionKey,
-        bound: &Bound,
-        extracted: &Extracted,
-    ) -> Result<Written> {
+    fn write(&self, key: &PartitionKey, bound: &Bound, extracted: &Extracted) -> Result<Written> {
         let run = self.run;
         let collection = &run.plan.collections[key.collection];
         let folder = format!("tier-{}/{}", collection.tier, collection.name);
@@ -138,7 +135,12 @@ impl<'a> Worker<'a> {
         let part = format!("{folder}/part-{file}");
         let mut funnel = bound.funnel;
         funnel.failed += extracted.dead.len() as u64;
-        funnel.succeeded = funnel.submitted - funnel.failed;
+        // Counted, not derived, so that the balance can fail.
+        funnel.succeeded = extracted
+            .pieces
+            .iter()
+            .map(|piece| (piece.output.counts.len() - piece.output.rejects.len()) as u64)
+            .sum();
         let mut assembler = Assembler::new(&run.plan.namespace, collection);
         let mut writer: Option<PartWriter> = None;
         let mut kept: Option<Vec<RecordBatch>> = Some(Vec::new());
@@ -188,8 +190,7 @@ impl<'a> Worker<'a> {
         let row_bytes = bytes / (funnel.documents.max(1) as usize);
         let slice_rows = (PARTITION_BYTES / row_bytes.max(1)).clamp(1, PARTITION_ROWS) as u32;
         let sunk = part.is_none() || run.sink.is_none() || !collection.searchable;
-        let state =
-            PartitionState::Committed { funnel, part, dead: dead_name, slice_rows, sunk };
+        let state = PartitionState::Committed { funnel, part, dead: dead_name, slice_rows, sunk };
         Ok(Written { state, rows: kept })
     }
 
@@ -230,8 +231,8 @@ impl<'a> Worker<'a> {
         let joined = projected.and_then(|projected| {
             arrow_select::concat::concat_batches(&projected[0].schema(), &projected)
         });
-        let joined = joined
-            .context(Code::Internal, || "can not hand rows to the next tier".to_string())?;
+        let joined =
+            joined.context(Code::Internal, || "can not hand rows to the next tier".to_string())?;
         Ok(Some(Arc::new(joined)))
     }
 }

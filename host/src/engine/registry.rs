@@ -78,8 +78,7 @@ impl Registry {
             .ok_or_else(|| Error::internal("a chosen extractor vanished"))?;
         let record = self.register(file, store, env)?;
         let extractor = self.by_digest(&record.digest)?;
-        let pinned =
-            Pinned { name: record.name, version: record.version, digest: record.digest };
+        let pinned = Pinned { name: record.name, version: record.version, digest: record.digest };
         Ok((pinned, extractor))
     }
 
@@ -97,8 +96,7 @@ impl Registry {
 
     /// A registered component, loaded once.
     pub fn by_digest(&self, digest: &str) -> Result<Arc<dyn Extractor>> {
-        if let Some(loaded) =
-            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
+        if let Some(loaded) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
         {
             return Ok(loaded.clone());
         }
@@ -186,9 +184,9 @@ fn stamped(path: &Path) -> Option<Found> {
 }
 
 fn warn_about_other_builds(record: &ExtractorRecord, found: &[Found]) {
-    let other = found
-        .iter()
-        .find(|f| f.name == record.name && f.version == record.version && f.digest != record.digest);
+    let other = found.iter().find(|f| {
+        f.name == record.name && f.version == record.version && f.digest != record.digest
+    });
     if let Some(other) = other {
         tracing::warn!(
             "{} is another build of {}@{}: versions are immutable, the registered one is used; \

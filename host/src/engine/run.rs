@@ -11,6 +11,7 @@ use crate::model::BatchId;
 use crate::plugin::Extractor;
 use crate::sink::VectorSink;
 use crate::store::Store;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,12 @@ impl Shared {
     }
 }
 
+fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::internal(format!("{who} panicked: {text}"))
+}
+
 impl Run {
     pub fn work(&self, schedule: Schedule) -> Result<Ended> {
         let board = Board { schedule, failure: None };
@@ -81,8 +88,10 @@ impl Run {
             let sinker = std::thread::Builder::new()
                 .name("sink".to_string())
                 .spawn_scoped(scope, || {
-                    if let Err(error) = sinker::drain(self, &items) {
-                        shared.fail(error);
+                    match catch_unwind(AssertUnwindSafe(|| sinker::drain(self, &items))) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => shared.fail(error),
+                        Err(panic) => shared.fail(panicked("the sink thread", panic.as_ref())),
                     }
                     // Dropping the receiver makes the workers' sends fail, which ends them.
                     drop(items);
@@ -93,8 +102,12 @@ impl Run {
                 std::thread::Builder::new()
                     .name(format!("worker-{number}"))
                     .spawn_scoped(scope, move || {
-                        if let Err(error) = self.worker(shared, &queue) {
-                            shared.fail(error);
+                        // A panic here must end the run, not leave the others waiting for it.
+                        let worked = catch_unwind(AssertUnwindSafe(|| self.worker(shared, &queue)));
+                        match worked {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => shared.fail(error),
+                            Err(panic) => shared.fail(panicked("a worker", panic.as_ref())),
                         }
                     })
                     .context(Code::Unavailable, || "can not start a worker thread".to_string())?;
@@ -125,10 +138,8 @@ impl Run {
                     }
                     match board.schedule.next(&self.store)? {
                         Next::Wait => {
-                            board = shared
-                                .changed
-                                .wait(board)
-                                .unwrap_or_else(PoisonError::into_inner);
+                            board =
+                                shared.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
                         }
                         other => break other,
                     }

@@ -30,7 +30,11 @@ pub enum JobInput {
 pub enum Next {
     Run(Box<Job>),
     /// Committed by an earlier claim; `unsunk` when its documents may not be in the sink.
-    Done { key: PartitionKey, record: PartitionRecord, unsunk: bool },
+    Done {
+        key: PartitionKey,
+        record: PartitionRecord,
+        unsunk: bool,
+    },
     /// Nothing to do until something in flight ends.
     Wait,
     /// Everything is committed.
@@ -84,7 +88,8 @@ impl Schedule {
         };
         // Backwards, because the last feed goes first.
         for index in (0..collections).rev() {
-            let bucket_only = matches!(schedule.plan.collections[index].sources[..], [Source::Bucket(_)]);
+            let bucket_only =
+                matches!(schedule.plan.collections[index].sources[..], [Source::Bucket(_)]);
             if bucket_only {
                 schedule.start(index);
             }
@@ -225,10 +230,8 @@ impl Schedule {
         for (source, from) in collection.sources.iter().enumerate().rev() {
             let feed = match from {
                 Source::Bucket(_) => {
-                    let found = self
-                        .flattened
-                        .iter()
-                        .find(|f| f.collection == index && f.source == source);
+                    let found =
+                        self.flattened.iter().find(|f| f.collection == index && f.source == source);
                     let end = found.map_or(0, |f| f.partitions);
                     Feed::Artifacts { collection: index, source, next: 0, end }
                 }

@@ -8,6 +8,7 @@ use crate::config::Pipeline;
 use crate::error::{Code, Context, Error, Result};
 use crate::manifest::Manifest;
 use crate::model::{BatchId, BatchStatus, Description, ExtractorRef, Name};
+use crate::sink::Layout;
 use crate::store::{BatchRecord, Store};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -33,14 +34,11 @@ pub enum Submitted {
 }
 
 impl Engine {
-    pub fn submit(
-        &self,
-        submission: &Submission<'_>,
-        progress: &dyn Fn(u64),
-    ) -> Result<Submitted> {
+    pub fn submit(&self, submission: &Submission<'_>, progress: &dyn Fn(u64)) -> Result<Submitted> {
         let plan = self.plan(submission.pipeline)?;
         let manifests = self.open_manifests(&plan, submission.manifests)?;
-        let fingerprint = fingerprint(&plan, &manifests, &self.sink_name)?;
+        let target = [self.sink_name.as_str(), self.artifacts.url()];
+        let fingerprint = fingerprint(&plan, &manifests, &target)?;
         let earlier: Vec<BatchRecord> = self
             .store
             .batches()?
@@ -55,7 +53,9 @@ impl Engine {
             matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors)
         });
         match complete {
-            Some(batch) if !submission.force => return Ok(Submitted::Unchanged(Box::new(batch))),
+            Some(batch) if !submission.force && self.still_holds(&plan, &batch)? => {
+                return Ok(Submitted::Unchanged(Box::new(batch)));
+            }
             _ if submission.resume => {
                 let message = "there is no unfinished batch of this pipeline and manifest";
                 return Err(Error::new(Code::NotFound, message)
@@ -63,11 +63,31 @@ impl Engine {
             }
             _ => {}
         }
-        if let Some(sink) = &self.sink {
-            sink.prepare(&plan.namespace, &plan.layout()?)?;
-        }
+        self.check_layout(&plan)?;
         let record = self.create(submission, &plan, &manifests, fingerprint)?;
         self.prepare(record, plan, &manifests, progress)
+    }
+
+    /// Whether no later batch has written the collections since.
+    fn still_holds(&self, plan: &Plan, batch: &BatchRecord) -> Result<bool> {
+        let namespace = self.store.namespace(&plan.namespace)?;
+        let mut searchable = plan.collections.iter().filter(|collection| collection.searchable);
+        Ok(self.sink.is_none()
+            || searchable.all(|collection| {
+                let state = namespace.collections.get(collection.name.as_str());
+                state.is_some_and(|state| state.batch == batch.id.as_str())
+            }))
+    }
+
+    /// Refuses vectors that clash with those the namespace has, without changing anything.
+    fn check_layout(&self, plan: &Plan) -> Result<()> {
+        let wanted = plan.layout()?;
+        if let Some(sink) = &self.sink
+            && let Some(existing) = sink.layout(&plan.namespace)?
+        {
+            Layout::merge(&existing, &wanted)?;
+        }
+        Ok(())
     }
 
     /// An unfinished batch of the same input: continued with --resume, set aside with --force.
@@ -100,13 +120,13 @@ impl Engine {
 
     /// Plans and pins; the extractors that the pipeline names are loaded and registered.
     pub fn plan(&self, pipeline: &Pipeline) -> Result<Plan> {
-        let mut describe =
-            |reference: &ExtractorRef, parameters: &Value| -> Result<(Pinned, Description)> {
-                let (pinned, extractor) =
-                    self.registry.resolve(reference, &self.store, &self.env)?;
-                let instance = extractor.instantiate(parameters)?;
-                Ok((pinned, instance.description().clone()))
-            };
+        let mut describe = |reference: &ExtractorRef,
+                            parameters: &Value|
+         -> Result<(Pinned, Description)> {
+            let (pinned, extractor) = self.registry.resolve(reference, &self.store, &self.env)?;
+            let instance = extractor.instantiate(parameters)?;
+            Ok((pinned, instance.description().clone()))
+        };
         plan(pipeline, &mut describe)
     }
 
@@ -148,8 +168,9 @@ impl Engine {
             if given != 1 {
                 let name = &plan.buckets[index].name;
                 let message = format!("bucket `{name}` has {given} manifests");
-                return Err(Error::invalid(message)
-                    .hint(format!("give it one: --manifest {name}=URL")));
+                return Err(
+                    Error::invalid(message).hint(format!("give it one: --manifest {name}=URL"))
+                );
             }
         }
         manifests.sort_by_key(|(bucket, _)| *bucket);
@@ -226,21 +247,23 @@ impl Engine {
         manifests: &[(usize, Manifest)],
         progress: &dyn Fn(u64),
     ) -> Result<Vec<Flattened>> {
-        std::fs::create_dir_all(&self.scratch).context(Code::Unavailable, || {
-            format!("can not create {}", self.scratch.display())
-        })?;
+        std::fs::create_dir_all(&self.scratch)
+            .context(Code::Unavailable, || format!("can not create {}", self.scratch.display()))?;
         flatten(plan, manifests, &self.folder(record), &self.scratch, progress)
     }
 }
 
-/// Equal for equal plans over equal manifests into the same sink. Canonical JSON: the order of map
+/// Equal for equal plans over equal manifests into the same sink and object store. Canonical JSON: the order of map
 /// keys depends on features that other crates switch on.
-fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], sink: &str) -> Result<String> {
+fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], target: &[&str]) -> Result<String> {
     let plan = serde_json::to_value(plan)
         .context(Code::Internal, || "can not encode the plan".to_string())?;
     let mut hash = blake3::Hasher::new();
     hash.update(canonical(&plan).as_bytes());
-    hash.update(sink.as_bytes());
+    for part in target {
+        hash.update(&part.len().to_le_bytes());
+        hash.update(part.as_bytes());
+    }
     for (bucket, manifest) in manifests {
         hash.update(&bucket.to_le_bytes());
         hash.update(manifest.version().as_bytes());

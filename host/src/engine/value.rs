@@ -28,10 +28,9 @@ impl<'a> Cells<'a> {
             RowKind::I64 => Cells::I64(typed(array, name)?),
             RowKind::F64 => Cells::F64(typed(array, name)?),
             RowKind::Bool => Cells::Bool(typed(array, name)?),
-            RowKind::Blob
-            | RowKind::Dense { .. }
-            | RowKind::Sparse
-            | RowKind::Multi { .. } => Cells::Opaque,
+            RowKind::Blob | RowKind::Dense { .. } | RowKind::Sparse | RowKind::Multi { .. } => {
+                Cells::Opaque
+            }
         })
     }
 

@@ -1,14 +1,13 @@
 //! Reads a manifest by row group, never whole.
 
-use crate::artifact::Location;
+use super::object::ObjectFile;
+use crate::artifact::{Location, project};
 use crate::error::{Code, Context, Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::ProjectionMask;
-use super::object::ObjectFile;
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -194,20 +193,22 @@ async fn stream(
     });
     let row_bytes = usize::try_from(bytes / rows.max(1)).unwrap_or(0).max(1);
     let batch_rows = (BATCH_BYTES / row_bytes).clamp(1, crate::config::PARTITION_ROWS);
-    let mask =
-        ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(String::as_str));
+    let mask = project(builder.parquet_schema(), columns);
     builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(wrong)
 }
 
 fn same_columns(first: &Schema, other: &Schema, first_name: &str, name: &str) -> Result<()> {
     for field in first.fields() {
-        let same = other.field_with_name(field.name()).is_ok_and(|f| f.data_type() == field.data_type());
+        let same =
+            other.field_with_name(field.name()).is_ok_and(|f| f.data_type() == field.data_type());
         if !same {
             let message = format!(
                 "column `{}` of {first_name} is missing or of another type in {name}",
                 field.name()
             );
-            return Err(Error::invalid(message).hint("all files of a manifest have the same columns"));
+            return Err(
+                Error::invalid(message).hint("all files of a manifest have the same columns")
+            );
         }
     }
     Ok(())

@@ -91,7 +91,8 @@ impl Name {
     pub fn parse(text: &str) -> Result<Self> {
         let mut bytes = text.bytes();
         let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let rest = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+        let rest =
+            bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
         if first && rest && text.len() <= 64 {
             return Ok(Name(text.to_string()));
         }
@@ -150,7 +151,9 @@ impl ExtractorRef {
         Name::parse(name)?;
         let digits = |v: &String| !v.is_empty() && v.bytes().all(|b| b.is_ascii_graphic());
         if !version.as_ref().is_none_or(digits) {
-            return Err(Error::invalid(format!("`{text}` is not an extractor: name or name@version")));
+            return Err(Error::invalid(format!(
+                "`{text}` is not an extractor: name or name@version"
+            )));
         }
         Ok(ExtractorRef { name: name.to_string(), version })
     }

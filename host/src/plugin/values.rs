@@ -4,7 +4,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::fmt;
 
 /// Deepest nesting of arrays and objects in a JSON value.
-const JSON_DEPTH_MAX: u32 = 32;
+/// Less than what the vector sink takes, because the payload adds a level.
+const JSON_DEPTH_MAX: u32 = 20;
 
 /// A validity bitmap of a guest: least significant bit first; none at all when nothing is null.
 pub(super) struct Bits<'a>(&'a [u8]);

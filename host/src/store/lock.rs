@@ -47,6 +47,9 @@ fn in_use(directory: &Path, file: &mut File) -> Error {
         "" => "another process".to_string(),
         pid => format!("process {pid}"),
     };
-    Error::new(Code::InUse, format!("the data directory {} is in use by {who}", directory.display()))
-        .hint("wait for it, or name another directory with --data-dir")
+    Error::new(
+        Code::InUse,
+        format!("the data directory {} is in use by {who}", directory.display()),
+    )
+    .hint("wait for it, or name another directory with --data-dir")
 }

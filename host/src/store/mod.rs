@@ -54,7 +54,8 @@ impl Store {
             Some(VERSION) => {}
             Some(other) => {
                 let message = format!("the state in {} has version {other}", directory.display());
-                let hint = format!("this binary reads version {VERSION}; use the one that wrote it");
+                let hint =
+                    format!("this binary reads version {VERSION}; use the one that wrote it");
                 return Err(Error::new(Code::Corrupt, message).hint(hint));
             }
         }
@@ -73,7 +74,8 @@ impl Store {
     }
 
     fn get<T: Record>(&self, key: &str) -> Result<Option<T>> {
-        let bytes = self.db.get(key).context(Code::Unavailable, || format!("can not read {key}"))?;
+        let bytes =
+            self.db.get(key).context(Code::Unavailable, || format!("can not read {key}"))?;
         bytes.map(|bytes| record::decode(key, &bytes)).transpose()
     }
 

@@ -107,7 +107,11 @@ fn prefix(batch: &BatchId) -> String {
 }
 
 impl Store {
-    pub fn partition(&self, batch: &BatchId, key: &PartitionKey) -> Result<Option<PartitionRecord>> {
+    pub fn partition(
+        &self,
+        batch: &BatchId,
+        key: &PartitionKey,
+    ) -> Result<Option<PartitionRecord>> {
         self.get(&format!("{}{key}", prefix(batch)))
     }
 

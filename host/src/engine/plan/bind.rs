@@ -4,7 +4,7 @@ use super::field::{FieldRef, RowField, RowKind, check_name};
 use super::{Plan, PlannedPassthrough, Source};
 use crate::config::{Collection, Index, IndexType, Passthrough};
 use crate::error::{Error, Result};
-use crate::model::{Condition, Description, Filter};
+use crate::model::{Condition, Description, Filter, Operator};
 use crate::sink::{IndexKind, IndexSpec};
 use serde_json::Value;
 
@@ -113,7 +113,9 @@ pub(super) fn passthrough(
         let kind = source.kind();
         if kind.is_vector() {
             let message = format!("`{path}` is {}", kind.as_str());
-            return Err(Error::invalid(message).field(at).hint("vectors can not be passed through"));
+            return Err(Error::invalid(message)
+                .field(at)
+                .hint("vectors can not be passed through"));
         }
         check_default(kind, default.as_ref()).map_err(|error| error.field(&at))?;
         planned.push(PlannedPassthrough {
@@ -149,8 +151,10 @@ pub(super) fn check_filter(filter: &Filter, fields: &[RowField], at: &str) -> Re
             let at = format!("{at}/{name}/{index}");
             match condition {
                 Condition::Nested(inner) => check_filter(inner, fields, &at)?,
-                Condition::Field { field, .. } => {
-                    let found = FieldRef::resolve(field, fields).map_err(|error| error.field(&at))?;
+                Condition::Field { field, operator, value } => {
+                    check_operand(*operator, value).map_err(|error| error.field(&at))?;
+                    let found =
+                        FieldRef::resolve(field, fields).map_err(|error| error.field(&at))?;
                     if found.kind().is_vector() {
                         let message = format!("`{field}` is a vector and can not be filtered by");
                         return Err(Error::invalid(message).field(at));
@@ -160,6 +164,34 @@ pub(super) fn check_filter(filter: &Filter, fields: &[RowField], at: &str) -> Re
         }
     }
     Ok(())
+}
+
+fn check_operand(operator: Operator, value: &Value) -> Result<()> {
+    let fits = match operator {
+        Operator::In | Operator::Nin => value.is_array(),
+        Operator::Regex => {
+            let pattern = value.as_str().unwrap_or_default();
+            return match regex::Regex::new(pattern) {
+                Ok(_) if value.is_string() => Ok(()),
+                Ok(_) => Err(Error::invalid("regex takes a text")),
+                Err(error) => {
+                    let message = format!("`{pattern}` is not a regular expression");
+                    Err(Error::invalid(message).source(error))
+                }
+            };
+        }
+        Operator::StartsWith | Operator::EndsWith | Operator::Text => value.is_string(),
+        Operator::Exists | Operator::IsNull => value.is_boolean() || value.is_null(),
+        Operator::Gt | Operator::Lt | Operator::Gte | Operator::Lte => {
+            value.is_number() || value.is_string()
+        }
+        Operator::Eq | Operator::Ne | Operator::Contains => !value.is_null(),
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = format!("the value {value} does not fit the operator");
+    Err(Error::invalid(message).hint("in and nin take lists, text operators texts"))
 }
 
 pub(super) fn filter_roots(filter: &Filter, roots: &mut Vec<String>) {

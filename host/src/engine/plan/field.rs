@@ -120,7 +120,9 @@ impl FieldRef {
         };
         if !path.is_empty() && field.kind != RowKind::Json {
             let message = format!("`{text}` looks into `{root}`, which is {}", field.kind.as_str());
-            return Err(Error::invalid(message).hint("only json and object fields have inner fields"));
+            return Err(
+                Error::invalid(message).hint("only json and object fields have inner fields")
+            );
         }
         Ok(FieldRef { root, path, root_kind: field.kind })
     }
@@ -131,13 +133,13 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     let fits = !name.is_empty()
         && name.len() <= 128
         && !name.starts_with('_')
-        && !name.contains(['.', '/', '\0'])
+        && !name.contains(['.', '/', '#', '\0'])
         && name != LINEAGE_FIELD;
     if fits {
         return Ok(());
     }
     Err(Error::invalid(format!("`{name}` can not be a field name"))
-        .hint("1 to 128 characters without `.` and `/`, not starting with `_`"))
+        .hint("1 to 128 characters without `.`, `/` and `#`, not starting with `_`"))
 }
 
 pub(super) fn of_type(kind: FieldType, reference: bool) -> Result<RowKind> {

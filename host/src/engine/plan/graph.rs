@@ -12,7 +12,8 @@ pub(super) fn order(pipeline: &Pipeline) -> Result<Vec<(Name, usize)>> {
     for name in pipeline.collections.keys() {
         visit(pipeline, name, &mut tiers, &mut Vec::new())?;
     }
-    let mut order: Vec<(Name, usize)> = tiers.into_iter().map(|(n, tier)| (n.clone(), tier)).collect();
+    let mut order: Vec<(Name, usize)> =
+        tiers.into_iter().map(|(n, tier)| (n.clone(), tier)).collect();
     order.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
     Ok(order)
 }
@@ -88,7 +89,8 @@ pub(super) fn sources(plan: &Plan, name: &Name, collection: &Collection) -> Resu
                 .map(Source::Bucket),
             _ => plan.collection(target).map(Source::Collection),
         };
-        let source = found.ok_or_else(|| Error::internal(format!("source {text} was not planned")))?;
+        let source =
+            found.ok_or_else(|| Error::internal(format!("source {text} was not planned")))?;
         if sources.contains(&source) {
             let message = format!("collection `{name}` reads `{text}` twice");
             return Err(Error::invalid(message).field(format!("/collections/{name}/source")));

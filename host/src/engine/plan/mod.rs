@@ -152,18 +152,24 @@ pub type Describe<'a> = dyn FnMut(&ExtractorRef, &Value) -> Result<(Pinned, Desc
 pub fn plan(pipeline: &Pipeline, describe: &mut Describe<'_>) -> Result<Plan> {
     if pipeline.collections.is_empty() {
         let hint = "add a table like [collections.chunks]";
-        return Err(Error::invalid("the pipeline has no collections").field("/collections").hint(hint));
+        return Err(Error::invalid("the pipeline has no collections")
+            .field("/collections")
+            .hint(hint));
     }
     if pipeline.collections.len() > COLLECTIONS_MAX {
         let message = format!("the pipeline has more than {COLLECTIONS_MAX} collections");
         return Err(Error::invalid(message).field("/collections"));
     }
-    let buckets: Vec<PlannedBucket> =
-        pipeline.buckets.iter().map(|(name, bucket)| plan_bucket(name, bucket)).collect::<Result<_>>()?;
+    let buckets: Vec<PlannedBucket> = pipeline
+        .buckets
+        .iter()
+        .map(|(name, bucket)| plan_bucket(name, bucket))
+        .collect::<Result<_>>()?;
     let order = graph::order(pipeline)?;
     let mut plan = Plan { namespace: pipeline.namespace.clone(), buckets, collections: Vec::new() };
     for (name, tier) in &order {
-        let collection = plan_collection(&plan, name, *tier, &pipeline.collections[name], describe)?;
+        let collection =
+            plan_collection(&plan, name, *tier, &pipeline.collections[name], describe)?;
         plan.collections.push(collection);
     }
     plan.layout()?;
@@ -211,16 +217,20 @@ fn plan_collection(
     let at = format!("/collections/{name}");
     let sources = graph::sources(plan, name, collection)?;
     let parameters = Value::Object(collection.parameters.clone());
-    let (extractor, description) = describe(&collection.extractor, &parameters).map_err(|error| {
-        // An error in the parameters points below them, everything else is about the extractor.
-        match error.field_name().map(str::to_string) {
-            Some(pointer) if pointer.starts_with('/') => {
-                error.field(format!("{at}/parameters{}", pointer.trim_end_matches('/')))
+    let (extractor, description) =
+        describe(&collection.extractor, &parameters).map_err(|error| {
+            // An error in the parameters points below them, everything else is about the extractor.
+            match error.field_name().map(str::to_string) {
+                Some(pointer) if pointer.starts_with('/') => {
+                    error.field(format!("{at}/parameters{}", pointer.trim_end_matches('/')))
+                }
+                Some(_) => error,
+                None => error.field(format!("{at}/extractor")),
             }
-            Some(_) => error,
-            None => error.field(format!("{at}/extractor")),
-        }
-    })?;
+        })?;
+    for output in &description.outputs {
+        field::check_name(&output.name).map_err(|error| error.field(format!("{at}/extractor")))?;
+    }
     let fields = bind::source_fields(plan, &sources, &at)?;
     let inputs = bind::inputs(&description, collection, &fields, &at)?;
     let passthrough = bind::passthrough(&description, collection, &fields, &at)?;

@@ -52,9 +52,7 @@ pub(super) fn layout(collections: &[PlannedCollection]) -> Result<Layout> {
                 Some((known, other)) => {
                     let message = format!(
                         "two features have the vector name `{}`: {other} is {}, {feature} is {}",
-                        spec.name,
-                        known.kind,
-                        spec.kind
+                        spec.name, known.kind, spec.kind
                     );
                     return Err(Error::invalid(message)
                         .field(format!("/collections/{}/vectors/{}", collection.name, field.name))
