@@ -13,7 +13,8 @@ use crate::tree::Tree;
 /// A cargo command in the checkout. Its own target directory is the shared one.
 pub(crate) fn cargo(tree: &Tree, subcommand: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&tree.root).arg(subcommand).env("CARGO_TARGET_DIR", &tree.target);
+    cargo.arg(subcommand);
+    prepare(&mut cargo, tree);
     cargo
 }
 
@@ -23,8 +24,21 @@ pub(crate) fn companion(tree: &Tree, name: &str) -> Option<Command> {
     let cargo = PathBuf::from(env::var_os("CARGO")?);
     let program = cargo.with_file_name(format!("cargo-{name}"));
     let mut command = Command::new(&program);
-    command.current_dir(&tree.root).arg(name).env("CARGO_TARGET_DIR", &tree.target);
+    command.arg(name);
+    prepare(&mut command, tree);
     program.is_file().then_some(command)
+}
+
+fn prepare(command: &mut Command, tree: &Tree) {
+    command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
+    // `cargo run` describes the package it runs in the environment. `ring` looks there: left in, it
+    // and all that stands on it would be compiled again after every plain cargo command.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs a command to its end.

@@ -76,6 +76,13 @@ fn command(package: &Package, target: &Path, wasm: &Wasm) -> Command {
         .envs(wasm.environment.iter().map(|(name, value)| (name, value)))
         .env("CARGO_ENCODED_RUSTFLAGS", flags(package, wasm).join("\u{1f}"))
         .env_remove("RUSTFLAGS");
+    // Under `cargo run` the environment describes another package; some build scripts look there.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     if package.has_guest_profile() {
         cargo.args(["--profile", "guest"]);
     } else {
