@@ -4,8 +4,8 @@
 //! - a field that holds a list matches when one of its elements does;
 //! - `ne` and `nin` also match documents without the field;
 //! - `exists` means: there, not null and not an empty list; `is_null` means: there and null;
-//! - `contains` on text is a substring, on numbers and booleans an element of a list; `text` matches
-//!   all words where the field has a text index, else a substring.
+//! - `contains` on text is a substring, on numbers and booleans an element of a list;
+//! - `text` matches all words where the field has a text index, else a substring.
 //!
 //! Rejected: evaluating what the engine can not (`regex`, `ends_with`, ignoring case) on this side.
 //! It would have to read every document, and pages and counts would no longer come from one place.

@@ -104,8 +104,8 @@ pub struct Page {
     pub next: Option<DocumentId>,
 }
 
-/// Fields of the lineage that are indexed in every namespace, whatever its layout: searches name the
-/// collection, clean-up the objects and runs.
+/// Fields of the lineage that are indexed in every namespace, whatever its layout: searches name
+/// the collection, clean-up the objects and runs.
 const LINEAGE: [(&str, IndexKind); 3] = [
     ("_quarry.collection", IndexKind::Keyword),
     ("_quarry.object", IndexKind::Keyword),
@@ -136,8 +136,8 @@ pub trait VectorSink: Send + Sync {
     /// Makes everything written so far survive a power cut.
     fn flush(&self, namespace: &Name) -> Result<()>;
 
-    /// Deletes the documents of `collection` that descend from one of `objects` and were written by a
-    /// run before `run`. Returns how many there were.
+    /// Deletes the documents of `collection` that descend from one of `objects` and were written
+    /// by a run before `run`. Returns how many there were.
     fn delete_stale(
         &self,
         namespace: &Name,

@@ -97,7 +97,8 @@ fn what_the_engine_can_not_do_is_refused_with_an_alternative() {
     check(
         "eq",
         json!([1]),
-        "a field can not be compared with a list or an object (at name) [use `in` with a list of values]",
+        "a field can not be compared with a list or an object (at name) \
+         [use `in` with a list of values]",
     );
     check("in", json!("x"), "`in` needs a list of values (at name) []");
     check("text", json!(1), "`text` needs a text (at name) []");

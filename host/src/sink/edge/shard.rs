@@ -18,6 +18,9 @@ const SEGMENTS: usize = 4;
 /// Vectors of a segment from which on it is made immutable, and gets a graph if the shard has any.
 /// Comparing that many takes some milliseconds, building a graph over them takes seconds.
 const COMPACT_THRESHOLD_KB: usize = 32 << 10;
+/// Vectors of the largest segment that is still merged: merging sparse vectors takes memory in
+/// proportion, and rewriting all of a large namespace over and over takes time.
+const SEGMENT_MAX_KB: usize = 256 << 10;
 /// Documents written between two compactions.
 const COMPACT_DOCUMENTS: u64 = 65_536;
 
@@ -258,6 +261,7 @@ fn place(config: &mut EdgeConfig) -> bool {
     config.hnsw_config = Some(graphs(config.hnsw_config.map_or(0, |hnsw| hnsw.m)));
     config.optimizers = Some(engine::EdgeOptimizersConfig {
         default_segment_number: Some(SEGMENTS),
+        max_segment_size: Some(SEGMENT_MAX_KB),
         indexing_threshold: Some(COMPACT_THRESHOLD_KB),
         ..engine::EdgeOptimizersConfig::default()
     });

@@ -58,7 +58,7 @@ pub(super) fn parse_url(text: &str) -> Result<String> {
 }
 
 impl QdrantSink {
-    /// Does not connect yet: a server that is away is found out, and tried again, at the first call.
+    /// Does not connect yet: that a server is away is found out at the first call.
     pub fn connect(
         url: &str,
         api_key: Option<String>,
