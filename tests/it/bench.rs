@@ -2,10 +2,10 @@
 
 #[path = "../bench/digest.rs"]
 #[allow(dead_code)]
-mod digest;
+pub(crate) mod digest;
 #[path = "../bench/generate.rs"]
 #[allow(dead_code)]
-mod generate;
+pub(crate) mod generate;
 
 use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, ListBuilder};
 use arrow_array::{ArrayRef, Int32Array, LargeStringArray, RecordBatch, StringArray};

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! `{example}` is the example's folder, `{work}` its scratch folder, `{data}` a data directory that
-//! is empty when the demo starts.
+//! stays: a second demo finds what the first one made and says so.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -78,9 +78,6 @@ impl<'a> Demo<'a> {
         let text = fs::read_to_string(&path).context("cannot read the demo.toml")?;
         let script: Table =
             text.parse().with_context(|| format!("in {}/demo.toml", self.example))?;
-        if self.at(&self.data).exists() {
-            fs::remove_dir_all(self.at(&self.data)).context("cannot empty the data directory")?;
-        }
         fs::create_dir_all(self.at(&self.work)).context("cannot make the scratch folder")?;
         let steps = script.get("step").and_then(Value::as_array);
         for (number, step) in steps.into_iter().flatten().enumerate() {

@@ -5,8 +5,8 @@ use super::options::GlobalOptions;
 use super::{DONE, Done, filter, printer};
 use crate::app::App;
 use crate::error::{Code, Error, Result};
-use crate::model::{Filter, LINEAGE_FIELD, Vector};
-use crate::sink::{Hit, Search};
+use crate::model::{Condition, Document, Filter, LINEAGE_FIELD, Operator, Vector};
+use crate::sink::{Hit, Scroll, Search};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// Text to look for
     #[arg(required_unless_present = "like", conflicts_with = "like")]
     query: Option<String>,
-    /// Find documents like this one instead
+    /// Find documents like this one instead: a document id, or an object id of the collection
     #[arg(long, value_name = "DOCUMENT")]
     like: Option<String>,
     /// Where several namespaces have such a collection
@@ -100,16 +100,35 @@ fn like(
     filter: &mut Filter,
 ) -> Result<Vec<(String, Vector)>> {
     let namespace = opened.namespace.as_str();
-    let (found, _) = documents::find(app, document, Some(namespace), true)?;
+    let found = match crate::model::DocumentId::parse(document) {
+        Ok(_) => documents::find(app, document, Some(namespace), true)?.0,
+        Err(_) => first_of(opened, document, filter)?,
+    };
     if let Some(lineage) = crate::engine::lineage(&found) {
-        filter.not.push(crate::model::Condition::Field {
+        filter.not.push(Condition::Field {
             field: format!("{LINEAGE_FIELD}.object"),
-            operator: crate::model::Operator::Eq,
+            operator: Operator::Eq,
             value: lineage.object.into(),
         });
     }
     let known: Vec<&String> = opened.state.vectors.values().collect();
     Ok(found.vectors.into_iter().filter(|(name, _)| known.contains(&name)).collect())
+}
+
+/// The first document of an object in the collection.
+fn first_of(opened: &Opened, object: &str, filter: &Filter) -> Result<Document> {
+    let mut filter = filter.clone();
+    filter.and.push(Condition::Field {
+        field: format!("{LINEAGE_FIELD}.object"),
+        operator: Operator::Eq,
+        value: object.into(),
+    });
+    let scroll = Scroll { filter: Some(filter), from: None, limit: 1, with_vectors: true };
+    let mut page = opened.sink.scroll(&opened.namespace, &scroll)?;
+    page.documents.pop().ok_or_else(|| {
+        let message = format!("the collection has no document or object `{object}`");
+        Error::new(Code::NotFound, message)
+    })
 }
 
 fn row(rank: usize, hit: &Hit) -> Value {

@@ -183,7 +183,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            memory_bytes_max: 256 << 20,
+            memory_bytes_max: 512 << 20,
             table_elements_max: 100_000,
             call_ms_max: 30_000,
             output_bytes_max: 64 << 20,

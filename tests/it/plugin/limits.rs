@@ -94,8 +94,8 @@ fn memory_that_a_description_asks_for() {
         description["memory_bytes"] = json!(bytes);
         host(Limits::default()).load(&super::components::component(&description.to_string()))
     };
-    assert!(asking(256 << 20).is_ok());
-    assert!(asking((256 << 20) + 1).is_err());
+    assert!(asking(512 << 20).is_ok());
+    assert!(asking((512 << 20) + 1).is_err());
 }
 
 /// Blobs of `len` bytes; unreadable when there is a message.

@@ -9,7 +9,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,6 +166,10 @@ fn sync_and_rename(file: &File, partial: &mut Partial, target: &Path) -> io::Res
     file.sync_all()?;
     let bytes = file.metadata()?.len();
     if let Some(path) = &partial.0 {
+        // The same content again keeps the old file and its times: to a batch it is unchanged.
+        if same_content(path, target) {
+            return Ok(bytes);
+        }
         fs::rename(path, target)?;
     }
     partial.0 = None;
@@ -173,6 +177,29 @@ fn sync_and_rename(file: &File, partial: &mut Partial, target: &Path) -> io::Res
         File::open(directory)?.sync_all()?;
     }
     Ok(bytes)
+}
+
+/// Whether both can be read and hold the same bytes.
+fn same_content(a: &Path, b: &Path) -> bool {
+    let same = || -> io::Result<bool> {
+        if fs::metadata(a)?.len() != fs::metadata(b)?.len() {
+            return Ok(false);
+        }
+        let (mut a, mut b) = (BufReader::new(File::open(a)?), BufReader::new(File::open(b)?));
+        loop {
+            let (left, right) = (a.fill_buf()?, b.fill_buf()?);
+            let shared = left.len().min(right.len());
+            if left[..shared] != right[..shared] || (shared == 0 && left.len() != right.len()) {
+                return Ok(false);
+            }
+            if shared == 0 {
+                return Ok(true);
+            }
+            a.consume(shared);
+            b.consume(shared);
+        }
+    };
+    same().unwrap_or(false)
 }
 
 fn write_error(path: &Path, error: io::Error) -> Error {

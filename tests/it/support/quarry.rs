@@ -1,0 +1,120 @@
+//! The binary in a folder of its own, and small manifests for it.
+
+use arrow_array::{ArrayRef, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder with a data directory; the binary is run in it.
+pub(crate) struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// What a command answered.
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// The one JSON value on stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+    }
+
+    pub(crate) fn ok(self) -> Answer {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Answer {
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Where `./x` put the components; `variable` is set by it.
+pub(crate) fn components(variable: &str, folder: &str) -> PathBuf {
+    let built = root().join("target").join(folder);
+    let found = std::env::var_os(variable).map_or(built, PathBuf::from);
+    assert!(found.is_dir(), "{} is not there; build it with ./x guests", found.display());
+    std::path::absolute(found).unwrap()
+}
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        Bench { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    /// The binary with the folder as its current one; first-party and test extractors are known.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let binary = std::env::var_os("QUARRY_BIN")
+            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_quarry")), PathBuf::from);
+        let mut command = Command::new(binary);
+        command
+            .current_dir(self.folder.path())
+            .args(words)
+            .arg("--extractors")
+            .arg(components("QUARRY_EXTRACTORS", "extractors"))
+            .arg("--extractors")
+            .arg(components("QUARRY_TEST_GUESTS", "test-guests"))
+            .env_remove("QUARRY_EXTRACTORS")
+            .env_remove("QUARRY_SINK");
+        command
+    }
+
+    pub(crate) fn quarry(&self, words: &[&str]) -> Answer {
+        self.command(words).output().unwrap().into()
+    }
+
+    /// Adds `--output json` and parses.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        let mut command = self.command(words);
+        let answer: Answer = command.args(["--output", "json"]).output().unwrap().into();
+        answer.ok().json()
+    }
+
+    /// A Parquet file of these columns.
+    pub(crate) fn parquet(&self, name: &str, columns: Vec<(&str, ArrayRef)>) -> PathBuf {
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let file = File::create(self.path(name)).unwrap();
+        let mut writer = ArrowWriter::try_new(file, rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+        self.path(name)
+    }
+
+    /// All documents of a collection with vectors, without what differs between two batches.
+    pub(crate) fn documents(&self, collection: &str) -> Vec<Value> {
+        let words = ["documents", "list", collection, "--limit", "10000", "--vectors"];
+        let Value::Array(mut documents) = self.json(&words) else { panic!("not a list") };
+        for document in &mut documents {
+            let lineage = document["lineage"].as_object_mut().unwrap();
+            lineage.remove("batch").unwrap();
+            lineage.remove("run").unwrap();
+        }
+        documents
+    }
+}
