@@ -1,5 +1,6 @@
 //! Quarry turns batches of objects into searchable documents by running sandboxed WebAssembly
-//! extractors in dependency tiers. ARCHITECTURE.md describes the whole; each module names what it owns.
+//! extractors in dependency tiers. ARCHITECTURE.md describes the whole; each module names what it
+//! owns.
 
 pub mod app;
 pub mod artifact;

@@ -69,7 +69,8 @@ impl Location {
                 Ok((Arc::new(LocalFileSystem::new().with_fsync(true)), base))
             }
             Location::Remote(url) => {
-                // The usual variables (AWS_ENDPOINT, GOOGLE_…, AZURE_…) first, explicit options win.
+                // The usual variables (AWS_ENDPOINT, GOOGLE_…, AZURE_…) first, explicit options
+                // win.
                 let environment = std::env::vars().filter_map(|(key, value)| {
                     let key = key.to_ascii_lowercase();
                     let known = ["aws_", "google_", "azure_"].iter().any(|p| key.starts_with(p));

@@ -1,8 +1,9 @@
 //! Objects in object storage: a batch's plan, its Parquet artifacts and parts, blobs. Any URL that
 //! `object_store` knows: a local directory by default, `s3:`, `gs:`, `az:`.
 //!
-//! All calls block; they are made from worker threads. **Invariant:** an object appears whole or not
-//! at all (stage, then publish): what a crash leaves behind is never visible under its final name.
+//! All calls block; they are made from worker threads. **Invariant:** an object appears whole or
+//! not at all (stage, then publish): what a crash leaves behind is never visible under its final
+//! name.
 
 mod location;
 mod part;

@@ -11,19 +11,16 @@ use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Example: quarry batch list
-    ///
+    #[command(before_help = "Example: quarry batch list")]
     /// All batches of the data directory, oldest first.
     List,
-    /// Example: quarry batch get btch_0199c0ffee00
-    ///
+    #[command(before_help = "Example: quarry batch get btch_0199c0ffee00")]
     /// One batch with the funnel of each collection.
     Get {
         /// Batch id
         id: String,
     },
-    /// Example: quarry batch errors btch_0199c0ffee00 --limit 10
-    ///
+    #[command(before_help = "Example: quarry batch errors btch_0199c0ffee00 --limit 10")]
     /// Rows that failed, with extractor, reason and log.
     Errors {
         /// Batch id
@@ -32,8 +29,7 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Example: quarry batch cancel btch_0199c0ffee00
-    ///
+    #[command(before_help = "Example: quarry batch cancel btch_0199c0ffee00")]
     /// Ends a batch. Documents that were committed stay. When another process is running it, that
     /// process is asked.
     Cancel {

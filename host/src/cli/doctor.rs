@@ -10,10 +10,9 @@ const FAILED: u8 = 1;
 /// Less free space than this is worth a word.
 const FREE_BYTES_MIN: u64 = 2 << 30;
 
-/// Example: quarry doctor
-///
 /// Checks this machine and the data directory, and says what to do about what is wrong.
 #[derive(Args)]
+#[command(before_help = "Example: quarry doctor")]
 pub(super) struct Arguments {
     /// Sink to check
     #[arg(long, default_value = "edge", env = "QUARRY_SINK")]

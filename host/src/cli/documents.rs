@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Example: quarry documents list passages --filter year=1863 --limit 5
-    ///
+    #[command(before_help = "Example: quarry documents list passages --filter year=1863 --limit 5")]
     /// Documents of a collection, by id.
     List {
         collection: String,
@@ -33,8 +32,7 @@ pub(super) enum Command {
         #[arg(long)]
         vectors: bool,
     },
-    /// Example: quarry documents get doc_0a1b2c3d4e5f40718293a4b5c6d7e8f9
-    ///
+    #[command(before_help = "Example: quarry documents get doc_0a1b2c3d4e5f40718293a4b5c6d7e8f9")]
     /// One document; --blob writes one of its blobs to a file.
     Get {
         id: String,

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Example: quarry extractor build my-extractor/
-    ///
+    #[command(before_help = "Example: quarry extractor build my-extractor/")]
     /// Compiles a crate to a component: needs cargo; gets the wasm target when it is missing.
     Build {
         /// Folder of the crate
@@ -21,12 +20,10 @@ pub(super) enum Command {
         #[arg(short, long, value_name = "DIR", default_value = "extractors")]
         out: PathBuf,
     },
-    /// Example: quarry extractor inspect extractors/my-extractor.wasm
-    ///
+    #[command(before_help = "Example: quarry extractor inspect extractors/my-extractor.wasm")]
     /// Digest, API version, imports, inputs, outputs and parameters of a component.
     Inspect { component: PathBuf },
-    /// Example: quarry extractor list
-    ///
+    #[command(before_help = "Example: quarry extractor list")]
     /// Extractors that pipelines can name: registered ones and those in the extractor folders.
     List,
 }

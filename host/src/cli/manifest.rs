@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Example: quarry manifest build photos/ -o photos.parquet
-    ///
-    /// Lists files or rows in a Parquet manifest: a folder or glob becomes one row a file (object_id,
-    /// uri, size, media_type, sha256, metadata), a JSONL, CSV or TSV file one row a line.
+    #[command(before_help = "Example: quarry manifest build photos/ -o photos.parquet")]
+    /// Lists files or rows in a Parquet manifest: a folder or glob becomes one row a file
+    /// (object_id, uri, size, media_type, sha256, metadata), a JSONL, CSV or TSV file one row a
+    /// line.
     Build {
         /// Folders, globs, .jsonl/.ndjson, .csv or .tsv files
         #[arg(required = true)]

@@ -43,21 +43,21 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Build and look at manifests
-    #[command(subcommand)]
+    #[command(subcommand, before_help = "Example: quarry manifest build photos/ -o photos.parquet")]
     Manifest(manifest::Command),
     /// Check pipeline files
-    #[command(subcommand)]
+    #[command(subcommand, before_help = "Example: quarry pipeline check pipeline.toml")]
     Pipeline(pipeline::Command),
     Run(run::Arguments),
     /// Look at batches and end them
-    #[command(subcommand)]
+    #[command(subcommand, before_help = "Example: quarry batch list")]
     Batch(batch::Command),
     /// Look at documents
-    #[command(subcommand)]
+    #[command(subcommand, before_help = "Example: quarry documents list passages --limit 5")]
     Documents(documents::Command),
     Search(search::Arguments),
     /// Build and look at extractors
-    #[command(subcommand)]
+    #[command(subcommand, before_help = "Example: quarry extractor list")]
     Extractor(extractor::Command),
     Doctor(doctor::Arguments),
 }

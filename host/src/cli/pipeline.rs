@@ -10,12 +10,10 @@ use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Example: quarry pipeline check pipeline.toml
-    ///
+    #[command(before_help = "Example: quarry pipeline check pipeline.toml")]
     /// Plans a pipeline without running it: tiers, pinned extractors, vectors.
     Check { pipeline: PathBuf },
-    /// Example: quarry pipeline schema > pipeline.schema.json
-    ///
+    #[command(before_help = "Example: quarry pipeline schema > pipeline.schema.json")]
     /// The JSON Schema of pipeline files.
     Schema,
 }

@@ -19,11 +19,10 @@ use std::time::Instant;
 const WITH_ROW_ERRORS: u8 = 3;
 const FAILED: u8 = 1;
 
-/// Example: quarry run pipeline.toml --manifest objects.parquet
-///
 /// Runs a pipeline over a manifest: submits a batch and works until it is finished. Ctrl-C once
 /// finishes what was begun and leaves a batch that --resume continues; twice leaves at once.
 #[derive(Args)]
+#[command(before_help = "Example: quarry run pipeline.toml --manifest objects.parquet")]
 pub(super) struct Arguments {
     /// Pipeline file (TOML)
     pipeline: PathBuf,

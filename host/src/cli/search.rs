@@ -10,11 +10,10 @@ use crate::sink::{Hit, Scroll, Search};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-/// Example: quarry search passages "freedom from fear" --limit 3
-///
 /// Embeds the query with the collection's own extractor and finds the nearest documents. Dense and
 /// sparse vectors are both asked and fused by reciprocal rank, unless --mode says otherwise.
 #[derive(Args)]
+#[command(before_help = "Example: quarry search passages \"freedom from fear\" --limit 3")]
 pub(super) struct Arguments {
     collection: String,
     /// Text to look for

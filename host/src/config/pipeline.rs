@@ -206,7 +206,8 @@ impl Pipeline {
         toml::from_str(text).map_err(|error| locate::syntax(&error))
     }
 
-    /// Adds file, line and the quoted line to an error whose field is a JSON pointer into this file.
+    /// Adds file, line and the quoted line to an error whose field is a JSON pointer into this
+    /// file.
     pub fn explain(error: Error, path: &Path, text: &str) -> Error {
         locate::explain(error, path, text)
     }

@@ -1,7 +1,8 @@
 //! What runs next. Holds cursors, never lists of partitions: memory does not grow with the batch.
 //!
 //! Deeper tiers go first, so that what was just made is used up before more is made. A collection
-//! with one source follows it partition by partition; one with several starts when all are complete.
+//! with one source follows it partition by partition; one with several starts when all are
+//! complete.
 
 use super::flatten::Flattened;
 use super::plan::{Plan, Source};

@@ -253,8 +253,8 @@ impl Engine {
     }
 }
 
-/// Equal for equal plans over equal manifests into the same sink and object store. Canonical JSON: the order of map
-/// keys depends on features that other crates switch on.
+/// Equal for equal plans over equal manifests into the same sink and object store. Canonical JSON:
+/// the order of map keys depends on features that other crates switch on.
 fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], target: &[&str]) -> Result<String> {
     let plan = serde_json::to_value(plan)
         .context(Code::Internal, || "can not encode the plan".to_string())?;

@@ -1,5 +1,5 @@
-//! Manifests: Parquet files that list a batch's objects, one a row. Built by `quarry manifest build`
-//! or anything else that writes Parquet.
+//! Manifests: Parquet files that list a batch's objects, one a row. Built by `quarry manifest
+//! build` or anything else that writes Parquet.
 
 pub mod build;
 mod duplicates;

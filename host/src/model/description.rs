@@ -11,7 +11,8 @@ pub struct Description {
     pub summary: String,
     pub inputs: Vec<Input>,
     pub outputs: Vec<Field>,
-    /// Name of the i64 output that is the document's position within its row; its ordinal if absent.
+    /// Name of the i64 output that is the document's position within its row; its ordinal if
+    /// absent.
     #[serde(default)]
     pub position: Option<String>,
     /// JSON Schema of the parameters.

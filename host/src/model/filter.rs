@@ -1,5 +1,6 @@
 //! Conditions over the fields of a row or document, in the shape of the client API:
-//! `{"AND": [{"field", "operator", "value"}, …], "OR": […], "NOT": […], "case_sensitive"}`, nestable.
+//! `{"AND": [{"field", "operator", "value"}, …], "OR": […], "NOT": […], "case_sensitive"}`,
+//! nestable.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -29,7 +29,8 @@ macro_rules! prefixed {
                 if fits {
                     return Ok($name(text.to_string()));
                 }
-                Err(Error::invalid(format!("`{text}` is not an id of the form `{}…`", Self::PREFIX)))
+                let form = Self::PREFIX;
+                Err(Error::invalid(format!("`{text}` is not an id of the form `{form}…`")))
             }
 
             pub fn as_str(&self) -> &str {
@@ -82,7 +83,8 @@ impl fmt::Display for DocumentId {
     }
 }
 
-/// Name of a namespace, bucket, collection or vector: 1 to 64 of `[a-z0-9_-]`, first a letter or digit.
+/// Name of a namespace, bucket, collection or vector: 1 to 64 of `[a-z0-9_-]`, first a letter or
+/// digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);

@@ -77,7 +77,8 @@ impl Cache {
 }
 
 fn rejected(path: &Path, why: &dyn std::fmt::Display) -> Option<Component> {
-    tracing::warn!(path = %path.display(), error = %why, "cached extractor ignored, compiling again");
+    let path = path.display();
+    tracing::warn!(%path, error = %why, "cached extractor ignored, compiling again");
     None
 }
 

@@ -78,7 +78,8 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
-        // The cargo feature for `async` in components is left out, too: a call costs 150 ns instead of 580.
+        // The cargo feature for `async` in components is left out, too: a call costs 150 ns instead
+        // of 580.
         .concurrency_support(false)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)

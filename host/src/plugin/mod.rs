@@ -2,8 +2,8 @@
 //!
 //! [`Host`] owns the wasmtime engine, [`Component`] is a checked and compiled extractor, an
 //! [`Instance`] a configured one that a single worker thread calls.
-//! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions, finiteness,
-//! UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
+//! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
+//! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
 mod cache;
 mod column;
@@ -30,8 +30,8 @@ use crate::model::{Description, Vector};
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeBinaryArray};
 use std::sync::Arc;
 
-/// Something that can be configured and run. WebAssembly components are one implementation, natively
-/// compiled extractors (in the benchmark) the other.
+/// Something that can be configured and run. WebAssembly components are one implementation,
+/// natively compiled extractors (in the benchmark) the other.
 pub trait Extractor: Send + Sync {
     /// As `describe` says, for default parameters.
     fn description(&self) -> &Description;
@@ -39,7 +39,8 @@ pub trait Extractor: Send + Sync {
     /// SHA-256 of the component, in hex.
     fn digest(&self) -> &str;
 
-    /// A fresh instance for one worker. An error in the parameters is [`crate::error::Code::Invalid`].
+    /// A fresh instance for one worker. An error in the parameters is
+    /// [`crate::error::Code::Invalid`].
     fn instantiate(&self, parameters: &serde_json::Value) -> Result<Box<dyn Instance>>;
 }
 
@@ -47,8 +48,8 @@ pub trait Instance: Send {
     /// The description for the parameters it was configured with.
     fn description(&self) -> &Description;
 
-    /// Extracts one batch. After a [`Failure`] the instance has already been replaced by a fresh one
-    /// where needed: it may be called again.
+    /// Extracts one batch. After a [`Failure`] the instance has already been replaced by a fresh
+    /// one where needed: it may be called again.
     fn run(&mut self, input: &Input) -> std::result::Result<Output, Failure>;
 
     /// Vectors for a search text, by output field.

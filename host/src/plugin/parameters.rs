@@ -30,7 +30,8 @@ impl Parameters {
             refused(format_args!("has a parameter schema that is not valid: {error}"))
                 .field("/parameters")
         })?;
-        let open = matches!(schema.get("additionalProperties"), Some(value) if *value != json!(false))
+        let more = schema.get("additionalProperties");
+        let open = more.is_some_and(|value| *value != json!(false))
             || schema.get("patternProperties").is_some();
         let combined =
             ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some());

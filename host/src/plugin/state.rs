@@ -20,7 +20,8 @@ pub(super) struct State {
     pub(super) limits: Arc<Limits>,
     pub(super) limiter: Limiter,
     pub(super) log: Log,
-    /// Number of the call: the identity of its batch and sink, so that a handle is good for one call.
+    /// Number of the call: the identity of its batch and sink, so that a handle is good for one
+    /// call.
     pub(super) call: u32,
     pub(super) batch: Option<Batch>,
     pub(super) sink: Option<Box<Sink>>,

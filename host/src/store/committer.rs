@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-/// Requests in one group at most. While a group is flushed the next one gathers, so there is no timer.
+/// Requests in one group at most. While a group is flushed the next one gathers, so there is no
+/// timer.
 const GROUP_MAX: usize = 256;
 /// Requests waiting at most; a sender blocks above.
 const QUEUE_MAX: usize = 1024;

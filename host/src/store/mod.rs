@@ -1,8 +1,8 @@
 //! Control state in sled: batches, partitions, namespaces, extractors. Never rows.
 //!
 //! One committer thread is the only writer. It groups what waits, applies it as one atomic batch,
-//! flushes, and fsyncs the file itself (sled's own flush does not survive a power cut), and only then
-//! answers. **Invariant:** an answer from [`Store::commit`] means that it is on the disk.
+//! flushes, and fsyncs the file itself (sled's own flush does not survive a power cut), and only
+//! then answers. **Invariant:** an answer from [`Store::commit`] means that it is on the disk.
 //! A store whose flush failed is poisoned: it refuses everything from then on instead of lying.
 
 mod batches;
@@ -40,8 +40,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the store in `directory`. The caller holds the [`DirectoryLock`] of the data
-    /// directory, so nobody else has it open.
+    /// Opens or creates the store in `directory`. The caller holds the [`DirectoryLock`] of the
+    /// data directory, so nobody else has it open.
     pub fn open(directory: &Path) -> Result<Store> {
         let named = || format!("can not open the state in {}", directory.display());
         std::fs::create_dir_all(directory).context(Code::Unavailable, named)?;

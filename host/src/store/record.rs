@@ -1,5 +1,5 @@
-//! How values are laid out: format byte, CRC-32 of the rest, JSON. JSON, because fields may be added
-//! and control state is small; the checksum, because sled does not notice every torn page.
+//! How values are laid out: format byte, CRC-32 of the rest, JSON. JSON, because fields may be
+//! added and control state is small; the checksum, because sled does not notice every torn page.
 
 use crate::error::{Code, Error, Result};
 use serde::{Serialize, de::DeserializeOwned};

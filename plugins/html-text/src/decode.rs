@@ -48,7 +48,8 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let label = label_after(head, b"charset")
         .or_else(|| head.starts_with(b"<?xml").then(|| label_after(head, b"encoding")).flatten())?;
     match Encoding::for_label(label)? {
-        // A page whose declaration could be read as ASCII is not UTF-16 (same rule in the standard).
+        // A page whose declaration could be read as ASCII is not UTF-16 (same rule in the
+        // standard).
         encoding if encoding.output_encoding() != encoding => Some(UTF_8),
         encoding if encoding == X_USER_DEFINED => Some(WINDOWS_1252),
         encoding => Some(encoding),

@@ -32,7 +32,8 @@ parameters! {
     pub enum By {
         /// A fixed number of words.
         Words,
-        /// A fixed number of sentences, as Unicode (UAX #29) finds them; a single line break does not end one.
+        /// A fixed number of sentences, as Unicode (UAX #29) finds them; a single line break does
+        /// not end one.
         Sentences,
         /// A fixed number of paragraphs: text between blank lines.
         Paragraphs,
@@ -45,7 +46,8 @@ parameters! {
     /// What a word is.
     #[derive(Copy)]
     pub enum Words {
-        /// Words as Unicode (UAX #29) finds them, with the punctuation at them: right for every script.
+        /// Words as Unicode (UAX #29) finds them, with the punctuation at them: right for every
+        /// script.
         Unicode,
         /// Whatever stands between ASCII white space (0x20, 0x09 to 0x0D): by far the fastest.
         Ascii,

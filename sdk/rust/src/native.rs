@@ -127,7 +127,11 @@ impl Target for NativeOutput {
 /// #     type Input<'a> = Input<'a>;
 /// #     type Output<'a> = Output;
 /// #     fn new(_: NoParameters) -> Result<Self, String> { Ok(Length) }
-/// #     fn extract(&mut self, row: Input<'_>, documents: &mut Documents<Self>) -> Result<(), Reject> {
+/// #     fn extract(
+/// #         &mut self,
+/// #         row: Input<'_>,
+/// #         documents: &mut Documents<Self>,
+/// #     ) -> Result<(), Reject> {
 /// #         documents.push(Output { bytes: row.text.len() as i64 });
 /// #         Ok(())
 /// #     }

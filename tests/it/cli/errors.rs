@@ -74,7 +74,7 @@ fn a_duplicate_object_id_is_named_with_both_rows() {
 #[test]
 fn an_unknown_extractor_or_version_is_named_with_what_there_is() {
     let unknown = PIPELINE.replace("text-chunk@1.0.0", "text-chonk");
-    check(&unknown, good, &["no extractor `text-chonk`", "text-chunk", "p.toml:8"]);
+    check(&unknown, good, &["no extractor `text-chonk`", "text-chunk", "p.toml:9"]);
     let version = PIPELINE.replace("text-chunk@1.0.0", "text-chunk@9.9.9");
     check(&version, good, &["has no version 9.9.9", "1.0.0"]);
 }
@@ -147,7 +147,7 @@ fn a_full_disk_is_said_and_nothing_half_written_is_visible() {
     let mount = bench.path("small");
     std::fs::create_dir(&mount).unwrap();
     let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
         .arg(&mount)
         .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
@@ -155,7 +155,7 @@ fn a_full_disk_is_said_and_nothing_half_written_is_visible() {
         return;
     }
     bench.write("p.toml", PIPELINE);
-    let words: String = (0..400_000).map(|n| format!("w{n} ")).collect();
+    let words: String = (0..1_000_000).map(|n| format!("w{n} ")).collect();
     notes(&bench, "m.parquet", &[("a", &words), ("b", "x")]);
     let artifacts = mount.to_str().unwrap();
     let run = ["run", "p.toml", "--manifest", "m.parquet", "--sink", "none"];

@@ -63,7 +63,7 @@ fn an_endless_loop_in_configure_is_stopped() {
 
 #[test]
 fn a_memory_bomb_is_named_as_such() {
-    check("memory", Reason::Memory, "bytes of memory, at most 268435456 are allowed");
+    check("memory", Reason::Memory, "bytes of memory, at most 536870912 are allowed");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn values_that_are_not_what_they_claim_are_refused() {
     check("json-two", Reason::Contract, "output `meta` is not JSON, trailing characters");
     check("json-number", Reason::Contract, "output `meta` is not JSON, number out of range");
     check("json-surrogate", Reason::Contract, "output `meta` is not JSON");
-    check("json-deep", Reason::Contract, "nested deeper than 32");
+    check("json-deep", Reason::Contract, "nested deeper than 20");
     check("bool", Reason::Contract, "output `flag` is neither 0 nor 1 in document 1");
     check("f64", Reason::Contract, "output `score` is not finite in document 1");
     assert_eq!(harmless("json-deep-fits").documents, 3);

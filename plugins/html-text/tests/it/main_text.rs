@@ -8,7 +8,8 @@ const LONG: &str = "This paragraph has quite enough words to be taken for a part
 fn page(body: &str) -> String {
     format!(
         "<html><body><header><h2>Site</h2><a href=/>Home</a></header><nav><ul><li><a href=/a>Section A</a>\
-         <li><a href=/b>Section B</a></ul></nav>{body}<aside>Read also: a very long teaser text that \
+         <li><a href=/b>Section B</a></ul></nav>{body}<aside>Read also: a very long teaser \
+          text that \
          goes on and on and on for more than seventeen words in all, I am sure.</aside>\
          <footer>Copyright, all rights reserved</footer></body></html>"
     )
@@ -27,7 +28,8 @@ fn an_article_is_read_without_the_furniture_around_it() {
 fn without_an_article_element_density_decides() {
     let html = page(&format!(
         "<div>Login | Register</div><div id=c><h1>News</h1><div>{LONG}</div><div>Short one.</div>\
-         <div>{LONG}</div><h3>More</h3></div><div><a href=/1>Link one</a> <a href=/2>Link two</a></div>\
+         <div>{LONG}</div><h3>More</h3></div><div><a href=/1>Link one</a> \
+          <a href=/2>Link two</a></div>\
          <div>Terms</div>"
     ));
     let document = document(&html);
