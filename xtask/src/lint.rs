@@ -66,6 +66,8 @@ fn tool(tree: &Tree, name: &str) -> Result<Command> {
         rustup
     } else {
         let mut apt = Command::new("apt-get");
+        // Best effort: the lists may be new enough without it, and the installation says if not.
+        let _ = cargo::check(Command::new("apt-get").args(["update", "-qq"]));
         apt.env("DEBIAN_FRONTEND", "noninteractive");
         apt.args(["install", "-y", "-qq", "--no-install-recommends", package]);
         apt
