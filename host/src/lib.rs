@@ -10,6 +10,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod manifest;
+pub mod memory;
 pub mod model;
 pub mod plugin;
 pub mod sink;

@@ -47,6 +47,7 @@ pub(crate) struct Options {
 }
 
 fn main() -> Result<()> {
+    quarry::memory::give_back_early();
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("engine") => engine(&parse(words)?),
@@ -132,7 +133,10 @@ fn engine(options: &Options) -> Result<()> {
 /// Every run's documents, where the right answer is known.
 fn check(measured: &Measured, variant: &str) -> Result<()> {
     let Some(expected) = Expected::of(measured.rows) else { return Ok(()) };
-    if measured.documents != expected.documents || measured.digest != expected.digest {
+    let same = measured.documents == expected.documents
+        && measured.digest == expected.digest
+        && expected.vec_sum_holds(measured.vec_sum);
+    if !same {
         bail!(
             "{variant} made {} documents with digest {}, expected {} and {}",
             measured.documents,

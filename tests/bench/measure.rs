@@ -8,6 +8,8 @@ pub(crate) struct Measured {
     pub(crate) rows: u64,
     pub(crate) documents: u64,
     pub(crate) digest: String,
+    /// Sum of all vector elements.
+    pub(crate) vec_sum: f64,
     pub(crate) wall_s: f64,
     /// User and system time of the whole process, start included.
     pub(crate) cpu_s: f64,

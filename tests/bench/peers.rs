@@ -43,12 +43,13 @@ pub(crate) fn run(folder: &Path, manifest: &Path, work: &Path) -> Result<Vec<(St
             eprintln!("{name} left out: {last} (PEERS_PYTHON names a Python that has it)");
             continue;
         }
-        let mut digest = crate::digest::digest_directory(&out)?;
+        let digest = crate::digest::digest_directory(&out)?;
         let documents = digest.documents();
         let measured = Measured {
             rows: 0,
             documents,
-            digest: std::mem::take(&mut digest).finish(),
+            digest: digest.finish(),
+            vec_sum: digest.vec_sum(),
             wall_s,
             cpu_s: children_cpu() - before,
             peak_rss_mb: 0.0,

@@ -101,6 +101,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         rows: record.collections[0].funnel.fetched,
         documents: digest.documents(),
         digest: digest.finish(),
+        vec_sum: digest.vec_sum(),
         wall_s,
         cpu_s,
         peak_rss_mb,

@@ -110,7 +110,7 @@ pub fn write(artifacts: &Artifacts, name: &str, letters: &[DeadLetter]) -> Resul
 pub fn read(artifacts: &Artifacts, name: &str) -> Result<Vec<DeadLetter>> {
     let mut letters = Vec::new();
     for rows in PartReader::read(artifacts, name, None, None)? {
-        let text = |name: &str| strings(&rows, name).map(Clone::clone);
+        let text = |name: &str| strings(&rows, name).cloned();
         let number = |name: &str| -> Result<Int64Array> {
             Ok(typed::<Int64Array>(super::columns::column(&rows, name)?, name)?.clone())
         };

@@ -152,8 +152,8 @@ fn check_values(name: &str, values: &[f32], dimension: Option<u32>) -> Result<()
         let message = format!("vector `{name}` has {found} values instead of {dimension}");
         return Err(Error::invalid(message));
     }
-    // A negated `<=` so that NaN fails too.
-    match values.iter().position(|value| !(value.abs() <= VECTOR_VALUE_MAX)) {
+    let fits = |value: &f32| value.is_finite() && value.abs() <= VECTOR_VALUE_MAX;
+    match values.iter().position(|value| !fits(value)) {
         None => Ok(()),
         Some(at) => {
             let value = values[at];

@@ -48,7 +48,8 @@ impl std::fmt::Display for Failure {
 
 macro_rules! ensure {
     ($holds:expr, $($sentence:tt)+) => {
-        if !$holds {
+        let holds: bool = $holds;
+        if !holds {
             return Err(Failure(format!($($sentence)+)));
         }
     };
