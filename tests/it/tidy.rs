@@ -300,7 +300,7 @@ fn no_file_knows_where_somebody_s_home_is() {
                         && after.is_some_and(|c| c.is_alphanumeric() || c == '.')
                 })
             };
-            if homes.iter().any(|home| named(&home)) {
+            if homes.iter().any(named) {
                 found.push(format!("{}:{number}: {}", file.path, line.trim()));
             }
         }

@@ -135,8 +135,8 @@ fn row(rank: usize, hit: &Hit) -> Value {
     value["rank"] = rank.into();
     value["score"] = json!(hit.score);
     let payload = &hit.document.payload;
-    let text = payload.get("text").cloned();
-    value["shown"] = text.unwrap_or_else(|| value["payload"].clone());
+    let telling = ["text", "caption", "title"].iter().find_map(|name| payload.get(*name));
+    value["shown"] = telling.cloned().unwrap_or_else(|| value["payload"].clone());
     value
 }
 

@@ -15,7 +15,7 @@ fn with_nulls(rows: usize) -> Vec<ArrayRef> {
     let texts = (0..rows).map(|row| there(row, 5).then(|| "ä".repeat(row % 7)));
     let meta = (0..rows).map(|row| there(row, 2).then(|| format!("[{row}]")));
     let data = (0..rows).map(|row| there(row, 7).then(|| vec![row as u8; row % 9]));
-    let image = (0..rows).map(|row| there(row, 11).then(|| [row as u8 % 64; 8]));
+    let image = (0..rows).map(|row| there(row, 11).then_some([row as u8 % 64; 8]));
     vec![
         Arc::new(texts.collect::<StringArray>()),
         Arc::new((0..rows).map(|row| there(row, 3).then_some(row as i64)).collect::<Int64Array>()),

@@ -29,11 +29,13 @@ impl S3Server {
             builder.build()
         };
         let runtime = Runtime::new().unwrap();
+        // The runtime owns its tasks: they end with it, and so with the server.
+        let tasks = runtime.handle().clone();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 let service = service.clone();
-                tokio::spawn(async move {
+                tasks.spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
                     // A client that hangs up is no failure of the server.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
