@@ -1,6 +1,6 @@
 //! The engine: plan, flatten, run partitions, commit, write to the sink, finish.
 //!
-//! Pure parts decide ([`plan`], [`schedule`]), [`run`] acts. **Invariants:** a partition counts
+//! Pure parts decide ([`plan`], `schedule`), `run` acts. **Invariants:** a partition counts
 //! when its record is committed, and its part is in the object store before that; every effect may
 //! run twice; memory does not grow with the number of rows.
 
