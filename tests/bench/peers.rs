@@ -62,14 +62,16 @@ pub(crate) fn run(folder: &Path, manifest: &Path, work: &Path) -> Result<Vec<(St
     Ok(all)
 }
 
-/// Ray opens servers on every address: it gets a network of its own with nothing but loopback.
+/// Ray opens servers on every address: it gets a network of its own with nothing but loopback. And
+/// it leaves daemons behind: in a process namespace of its own they end with the script, and the
+/// kernel adds their CPU time to it.
 fn command(python: &str, script: &str) -> Command {
     if script != "peer_ray.py" {
         return Command::new(python);
     }
     let mut command = Command::new("unshare");
     let alone = "ip link set lo up; exec \"$0\" \"$@\"";
-    command.args(["-n", "sh", "-c", alone, python]).env("RAY_AUTH_MODE", "disabled");
+    command.args(["-n", "-p", "-f", "--mount-proc", "sh", "-c", alone, python]).env("RAY_AUTH_MODE", "disabled");
     command
 }
 
