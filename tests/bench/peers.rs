@@ -71,7 +71,9 @@ fn command(python: &str, script: &str) -> Command {
     }
     let mut command = Command::new("unshare");
     let alone = "ip link set lo up; exec \"$0\" \"$@\"";
-    command.args(["-n", "-p", "-f", "--mount-proc", "sh", "-c", alone, python]).env("RAY_AUTH_MODE", "disabled");
+    command
+        .args(["-n", "-p", "-f", "--mount-proc", "sh", "-c", alone, python])
+        .env("RAY_AUTH_MODE", "disabled");
     command
 }
 
