@@ -72,8 +72,12 @@ pub(crate) fn print(table: &[(String, Vec<Measured>)]) {
     }
     for (name, all) in table.iter().filter(|(name, _)| name.starts_with("peer")) {
         if let Some(export) = cpu("component-export") {
-            let ratio = export / middle(all, |m| m.cpu_s);
-            println!("quarry with export / {name} CPU: {ratio:.2}");
+            match export / middle(all, |m| m.cpu_s) {
+                ratio if ratio.is_finite() => {
+                    println!("quarry with export / {name} CPU: {ratio:.2}");
+                }
+                _ => println!("quarry with export / {name} CPU: not measured"),
+            }
         }
     }
 }
