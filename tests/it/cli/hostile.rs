@@ -42,7 +42,7 @@ macro_rules! acts {
 
 acts! {
     a_trap_costs_its_row: "trap" in "30000" => "trap",
-    an_endless_loop_costs_its_row: "loop" in "100" => "timeout",
+    an_endless_loop_costs_its_row: "loop" in "500" => "timeout",
     a_memory_bomb_costs_its_row: "memory" in "30000" => "memory_limit",
     too_many_documents_cost_their_row: "documents:1000000" in "30000" => "output_limit",
     a_wrong_dimension_costs_its_row: "dimension" in "30000" => "contract",
