@@ -8,6 +8,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    quarry::memory::give_back_early();
+    quarry::memory::keep_small();
     quarry::cli::main()
 }

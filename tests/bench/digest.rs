@@ -130,8 +130,8 @@ impl Digest {
 }
 
 /// Digest of an export: every `.parquet` file below `dir`, with columns `object_id`, `chunk_index`
-/// (int32), `text`, `metadata` (any string type) and `vector` (a list of 384 f32, of fixed size or
-/// not), none of them null.
+/// (an integer), `text`, `metadata` (any string type) and `vector` (a list of 384 f32, of fixed
+/// size or not), none of them null.
 pub(crate) fn digest_directory(dir: &Path) -> Result<Digest> {
     let mut files = Vec::new();
     collect(dir, &mut files)?;
@@ -182,9 +182,9 @@ pub(crate) fn digest_batch(batch: &RecordBatch, digest: &mut Digest) -> Result<(
     let object_ids = strings(batch, "object_id")?;
     let texts = strings(batch, "text")?;
     let metadata = strings(batch, "metadata")?;
-    let positions = column(batch, "chunk_index")?;
-    let positions =
-        positions.as_primitive_opt::<Int32Type>().context("chunk_index is not int32")?;
+    let positions = arrow_cast::cast(column(batch, "chunk_index")?, &DataType::Int32)?;
+    let positions = positions.as_primitive::<Int32Type>();
+    ensure!(positions.null_count() == 0, "a chunk_index is no 32-bit number");
     let vectors = vectors(column(batch, "vector")?)?;
     let mut bytes = Vec::with_capacity(DIMENSION * 4);
     for row in 0..batch.num_rows() {

@@ -47,7 +47,7 @@ pub(crate) struct Options {
 }
 
 fn main() -> Result<()> {
-    quarry::memory::give_back_early();
+    quarry::memory::keep_small();
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("engine") => engine(&parse(words)?),
@@ -118,7 +118,9 @@ fn engine(options: &Options) -> Result<()> {
             eprintln!("round {} {variant} done", round + 1);
         }
         if let Some(peers) = &options.peers {
-            for (name, measured) in peers::run(peers, &manifest, &options.work)? {
+            let rows = table[0].1[0].rows;
+            for (name, measured) in peers::run(peers, &manifest, rows, &options.work)? {
+                check(&measured, &name)?;
                 match table.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, all)) => all.push(measured),
                     None => table.push((name, vec![measured])),

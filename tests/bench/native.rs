@@ -1,9 +1,7 @@
 //! First-party extractors compiled into this process, behind the trait the components are behind:
 //! what the sandbox costs is the difference.
 
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, StringArray,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use quarry::error::{Error, Result};
 use quarry::model::{Description, Field, FieldKind, Vector};
@@ -140,8 +138,7 @@ fn column(field: &Field, output: &NativeOutput) -> std::result::Result<OutputCol
             if !finite.fold(true, |all, one| all & one) {
                 return Err(wrong("a vector is not finite"));
             }
-            let width = (made.dimension() * 4) as i32;
-            Ok(OutputColumn::Dense(FixedSizeBinaryArray::new(width, data(), None)))
+            Ok(OutputColumn::Dense(quarry::plugin::vectors(made.dimension() as u32, data())))
         }
         FieldKind::Blob | FieldKind::Sparse | FieldKind::Multi => {
             Err(wrong("the benchmark's extractors make no such column"))

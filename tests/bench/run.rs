@@ -1,6 +1,6 @@
 //! One measured run, in a process of its own.
 
-use crate::digest::Digest;
+use crate::digest::{Digest, digest_batch, digest_directory};
 use crate::measure::{self, Measured};
 use crate::native::Native;
 use crate::{Options, export};
@@ -89,12 +89,15 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
     })?;
     ensure!(record.error.is_none(), "{:?}", record.error);
     if variant.ends_with("export") {
-        write_export(&app, &record, Path::new(out))?;
+        export::export(&app, &record, Path::new(out))?;
     }
     let wall_s = started.elapsed().as_secs_f64();
     let (cpu_s, peak_rss_mb) = measure::usage();
     let peak_anonymous_mb = peak.stop();
-    let digest = digest(&app, &record)?;
+    let digest = match variant.ends_with("export") {
+        true => digest_directory(Path::new(out))?,
+        false => digest(&app, &record)?,
+    };
     let progress = seen.lock().unwrap().clone().context("the run showed no progress")?;
     let times = &progress.times;
     let measured = Measured {
@@ -124,42 +127,10 @@ fn digest(app: &App, record: &BatchRecord) -> Result<Digest> {
     let mut all = Digest::default();
     for part in app.engine.parts(record, 1)? {
         for rows in app.engine.read_part(record, &part)? {
-            export::digest(&rows, &mut all)?;
+            digest_batch(&rows, &mut all)?;
         }
     }
     Ok(all)
-}
-
-/// One file for every few parts, written by as many threads as there are cores.
-fn write_export(app: &App, record: &BatchRecord, out: &Path) -> Result<()> {
-    if out.exists() {
-        std::fs::remove_dir_all(out)?;
-    }
-    std::fs::create_dir_all(out)?;
-    let parts = app.engine.parts(record, 1)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let chunks: Vec<(usize, &[String])> = parts.chunks(16).enumerate().collect();
-    std::thread::scope(|scope| -> Result<()> {
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| {
-                let chunks = &chunks;
-                scope.spawn(move || -> Result<()> {
-                    for (number, names) in chunks.iter().skip(thread).step_by(threads) {
-                        let mut batches = Vec::new();
-                        for name in *names {
-                            batches.extend(app.engine.read_part(record, name)?);
-                        }
-                        export::write(&batches, &out.join(format!("part-{number:05}.parquet")))?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for handle in handles {
-            handle.join().map_err(|_| anyhow::anyhow!("an export thread panicked"))??;
-        }
-        Ok(())
-    })
 }
 
 /// Samples anonymous memory while a run goes on.

@@ -10,10 +10,7 @@ mod limits;
 mod parameters;
 mod queries;
 
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array,
-    StringArray,
-};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use quarry::plugin::{Component, Extractor, Host, Input, InputColumn, Instance, Limits};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -78,7 +75,7 @@ fn full_of(texts: &[&str]) -> Input {
         Arc::new((0..rows).map(|row| Some(row % 3 == 0)).collect::<BooleanArray>()),
         Arc::new(BinaryArray::from_iter_values(data)),
         Arc::new(StringArray::from(meta)),
-        Arc::new(FixedSizeBinaryArray::new(8, image.into(), None)),
+        Arc::new(quarry::plugin::vectors(2, image.into())),
     ];
     Input { rows, columns: arrays.into_iter().map(InputColumn::Array).collect() }
 }

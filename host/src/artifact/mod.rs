@@ -6,9 +6,11 @@
 //! name.
 
 mod location;
+mod lz4;
 mod part;
 mod references;
 mod upload;
+mod vectors;
 
 pub use location::{Location, resolve_url};
 pub(crate) use part::project;
@@ -31,6 +33,8 @@ pub struct Artifacts {
     base: ObjectPath,
     url: String,
     runtime: Handle,
+    /// Shared by all folders of a store.
+    chunks: upload::Chunks,
 }
 
 impl Artifacts {
@@ -38,7 +42,8 @@ impl Artifacts {
     pub fn open(url: &str, options: &[(String, String)], runtime: Handle) -> Result<Artifacts> {
         let location = Location::parse(url)?;
         let (store, base) = location.open(options, true)?;
-        Ok(Artifacts { store, base, url: location.to_string(), runtime })
+        let url = location.to_string();
+        Ok(Artifacts { store, base, url, runtime, chunks: upload::Chunks::default() })
     }
 
     pub fn url(&self) -> &str {
@@ -48,7 +53,7 @@ impl Artifacts {
     pub fn folder(&self, name: &str) -> Artifacts {
         let base = self.path(name);
         let url = format!("{}/{name}", self.url.trim_end_matches('/'));
-        Artifacts { store: self.store.clone(), base, url, runtime: self.runtime.clone() }
+        Artifacts { base, url, ..self.clone() }
     }
 
     fn path(&self, name: &str) -> ObjectPath {
@@ -85,7 +90,9 @@ impl Artifacts {
     /// Streams an object; it appears when [`Upload::finish`] returns.
     pub fn upload(&self, name: &str) -> Upload {
         let shown = self.name_of(name);
-        Upload::new(self.store.clone(), self.path(name), shown, self.runtime.clone())
+        let (store, runtime, chunks) =
+            (self.store.clone(), self.runtime.clone(), self.chunks.clone());
+        Upload::new(store, self.path(name), shown, runtime, chunks)
     }
 
     /// Deletes everything below this folder.

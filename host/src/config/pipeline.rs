@@ -102,6 +102,9 @@ pub struct Collection {
     /// name when it is not mentioned.
     #[serde(default)]
     pub inputs: BTreeMap<String, String>,
+    /// Field of the document by the extractor's output, where it is not the output's own name.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
     /// Source fields that every document carries along.
     #[serde(default, alias = "field_passthrough")]
     pub passthrough: Vec<Passthrough>,

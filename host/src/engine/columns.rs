@@ -2,6 +2,7 @@
 
 use super::plan::{PlannedCollection, RowField, RowKind};
 use crate::error::{Code, Error, Result};
+use crate::plugin::vector_type;
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
@@ -29,9 +30,7 @@ pub fn columns_of(field: &RowField) -> Vec<Field> {
         RowKind::F64 => one(DataType::Float64),
         RowKind::Bool => one(DataType::Boolean),
         RowKind::Blob | RowKind::Multi { .. } => one(DataType::Binary),
-        RowKind::Dense { dimension } => {
-            one(DataType::FixedSizeBinary(i32::try_from(dimension * 4).unwrap_or(i32::MAX)))
-        }
+        RowKind::Dense { dimension } => one(vector_type(dimension)),
         RowKind::Sparse => {
             let (indices, values) = sparse_columns(&field.name);
             vec![

@@ -7,7 +7,9 @@ use super::plan::{PlannedCollection, RowField, RowKind};
 use super::value::Cells;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{Document, DocumentId, LINEAGE_FIELD, Lineage, SparseVector, Vector};
-use arrow_array::{Array, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
+use arrow_array::{Array, BinaryArray, FixedSizeListArray, Int64Array, RecordBatch};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -85,7 +87,7 @@ fn scalars<'a>(fields: &'a [RowField], rows: &'a RecordBatch) -> Result<Vec<(&'a
 }
 
 enum VectorColumn<'a> {
-    Dense(&'a FixedSizeBinaryArray),
+    Dense(&'a FixedSizeListArray),
     Sparse { indices: &'a BinaryArray, values: &'a BinaryArray },
     Multi { rows: &'a BinaryArray, dimension: usize },
 }
@@ -112,7 +114,7 @@ impl<'a> VectorColumn<'a> {
     fn get(&self, row: usize) -> Option<Vector> {
         match self {
             VectorColumn::Dense(array) => {
-                array.is_valid(row).then(|| Vector::Dense(floats(array.value(row))))
+                array.is_valid(row).then(|| Vector::Dense(lanes(&array.value(row))))
             }
             VectorColumn::Sparse { indices, values } => indices.is_valid(row).then(|| {
                 let words = indices.value(row).chunks_exact(4);
@@ -128,6 +130,10 @@ impl<'a> VectorColumn<'a> {
             }),
         }
     }
+}
+
+fn lanes(vector: &dyn Array) -> Vec<f32> {
+    vector.as_primitive::<Float32Type>().values().to_vec()
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -250,6 +250,11 @@ impl Engine {
         Ok(parts)
     }
 
+    /// Where a part is: a path, or a URL.
+    pub fn part_location(&self, record: &BatchRecord, part: &str) -> String {
+        self.folder(record).name_of(part)
+    }
+
     /// Reads one part.
     pub fn read_part(
         &self,

@@ -3,9 +3,10 @@
 use super::OutputColumn;
 use super::failure::{Violation, contract, too_much};
 use super::values::{self, Bits};
+use super::vectors::vectors;
 use crate::model::{Field, FieldKind};
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray};
 use arrow_array::{PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, MutableBuffer, NullBuffer, NullBufferBuilder};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
@@ -151,8 +152,7 @@ impl Column {
                 Arc::new(BooleanArray::new(bits.build(), nulls))
             }
             FieldKind::Dense => {
-                let width = self.width as i32;
-                return Ok(OutputColumn::Dense(FixedSizeBinaryArray::new(width, data, None)));
+                return Ok(OutputColumn::Dense(vectors((self.width / 4) as u32, data)));
             }
             FieldKind::Sparse => {
                 let offsets = offsets();

@@ -2,9 +2,10 @@
 
 use super::failure::{Violation, contract};
 use super::state::{self, State};
+use super::vectors::vector_bytes;
 use super::{Cells, Input, InputColumn, Limits, Reason};
 use crate::model::{self, FieldKind};
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray};
 use arrow_array::{Float64Array, Int64Array, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use bytes::Bytes;
@@ -280,11 +281,10 @@ impl Column {
                 Some(Column::Bool { values, nulls })
             }
             FieldKind::Dense => {
-                let array = any.downcast_ref::<FixedSizeBinaryArray>()?;
-                let lanes = u32::try_from(array.value_size() / 4).ok()?;
-                let data = shared(array.values().clone());
-                let whole = array.value_size() % 4 == 0;
-                whole.then_some(Column::Fixed { width: 4, lanes, data, nulls })
+                let array = any.downcast_ref::<FixedSizeListArray>()?;
+                let lanes = u32::try_from(array.value_length()).ok()?;
+                let data = shared(vector_bytes(array)?);
+                Some(Column::Fixed { width: 4, lanes, data, nulls })
             }
             FieldKind::Sparse | FieldKind::Multi => None,
         }

@@ -20,14 +20,16 @@ mod parameters;
 mod query;
 mod state;
 mod values;
+mod vectors;
 
 pub use component::Component;
 pub use host::Host;
 pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
+pub use vectors::{vector_bytes, vector_type, vectors};
 
 use crate::error::Result;
 use crate::model::{Description, Vector};
-use arrow_array::{ArrayRef, BinaryArray, FixedSizeBinaryArray};
+use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray};
 use std::sync::Arc;
 
 /// Something that can be configured and run. WebAssembly components are one implementation,
@@ -66,7 +68,7 @@ pub struct Input {
 #[derive(Clone)]
 pub enum InputColumn {
     /// utf8 and json: `StringArray`; blob: `BinaryArray`; i64, f64, bool: the arrays of that type;
-    /// dense: `FixedSizeBinaryArray` of little-endian f32.
+    /// dense: `FixedSizeListArray` of f32, see [`vectors`].
     Array(ArrayRef),
     /// A blob column of references: the host reads on behalf of the guest.
     Cells(Arc<dyn Cells>),
@@ -106,8 +108,8 @@ pub struct Output {
 pub enum OutputColumn {
     /// utf8, json: `StringArray`; i64, f64, bool; blob: `BinaryArray`.
     Scalar(ArrayRef),
-    /// dimension * 4 bytes a document, little-endian f32, finite. Never null.
-    Dense(FixedSizeBinaryArray),
+    /// f32, as many a document as the dimension says, finite. Never null.
+    Dense(FixedSizeListArray),
     /// u32 and f32, little-endian, indices strictly ascending; null where there is no vector.
     Sparse { indices: BinaryArray, values: BinaryArray },
     /// n * dimension * 4 bytes a document.

@@ -32,6 +32,17 @@ fn a_missing_manifest_is_named() {
 }
 
 #[test]
+fn outputs_that_do_not_exist_or_take_a_name_twice_are_named() {
+    let with = |line: &str| PIPELINE.replace("searchable = false", line);
+    let unknown = with("outputs = { txt = \"passage\" }");
+    check(&unknown, good, &["/collections/chunks/outputs/txt", "no output `txt`", "it has text"]);
+    let twice = with("outputs = { text = \"chunk_index\" }");
+    check(&twice, good, &["two fields `chunk_index`", "another name"]);
+    let reserved = with("outputs = { text = \"_text\" }");
+    check(&reserved, good, &["/collections/chunks/outputs/text", "can not be a field name"]);
+}
+
+#[test]
 fn a_cut_off_manifest_is_named() {
     let cut = |bench: &Bench| {
         good(bench);

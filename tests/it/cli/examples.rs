@@ -1,10 +1,9 @@
 //! The examples, run, and the first-party extractors against their golden files.
 
 use super::notes;
-use crate::bench::digest::{Digest, Expected};
+use crate::bench::digest::{Expected, digest_directory};
 use crate::bench::generate::{ROWS_PER_FILE, SEED, generate};
 use crate::support::quarry::{Bench, components, root};
-use arrow_array::{Array, FixedSizeBinaryArray, Int64Array, StringArray};
 use quarry::plugin::{Extractor, Host, Limits};
 use serde_json::Value;
 use std::process::Command;
@@ -75,33 +74,7 @@ fn a_thousand_texts_give_the_published_digest() {
     let run = ["run", "p.toml", "--manifest", "m", "--sink", "none"];
     let batch = bench.json(&run)["batch"]["id"].as_str().unwrap().to_string();
     let parts = bench.path(&format!("quarry-data/objects/bench/batches/{batch}/tier-1/embed"));
-    let mut digest = Digest::default();
-    for part in std::fs::read_dir(parts).unwrap() {
-        let file = std::fs::File::open(part.unwrap().path()).unwrap();
-        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
-        for rows in reader.unwrap().build().unwrap() {
-            let rows = rows.unwrap();
-            let text = |name: &str| rows.column_by_name(name).unwrap().clone();
-            let (object, words, facts) = (text("_object_id"), text("text"), text("metadata"));
-            let (index, vector) = (text("chunk_index"), text("embedding"));
-            let cast = |array: &arrow_array::ArrayRef| {
-                array.as_any().downcast_ref::<StringArray>().unwrap().clone()
-            };
-            let (object, words, facts) = (cast(&object), cast(&words), cast(&facts));
-            let index = index.as_any().downcast_ref::<Int64Array>().unwrap();
-            let vector = vector.as_any().downcast_ref::<FixedSizeBinaryArray>().unwrap();
-            for row in 0..rows.num_rows() {
-                digest.add(
-                    object.value(row),
-                    index.value(row) as i32,
-                    words.value(row),
-                    facts.value(row),
-                    vector.value(row),
-                );
-            }
-            assert_eq!(vector.len(), rows.num_rows());
-        }
-    }
+    let digest = digest_directory(&parts).unwrap();
     let expected = Expected::of(1_000).unwrap();
     assert_eq!(digest.documents(), expected.documents);
     assert_eq!(digest.finish(), expected.digest);

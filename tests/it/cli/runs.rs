@@ -33,6 +33,27 @@ fn two_tiers_account_for_every_row_and_find_what_was_said() {
 }
 
 #[test]
+fn outputs_go_by_the_names_that_the_pipeline_gives_them() {
+    let bench = Bench::new();
+    let pipeline = PIPELINE
+        .replace("searchable = false", "outputs = { text = \"passage\" }\nsearchable = false")
+        .replace(
+            "passthrough = [\"text\"]",
+            "inputs = { text = \"passage\" }\noutputs = { embedding = \"meaning\" }\n\
+             passthrough = [\"passage\"]",
+        );
+    bench.write("p.toml", &pipeline);
+    notes(&bench, "m.parquet", &ROWS);
+    bench.json(&["run", "p.toml", "--manifest", "m.parquet"]);
+    let hits = bench.json(&["search", "notes", "quiet lake"]);
+    assert_eq!(hits[0]["lineage"]["object"], "b");
+    assert!(hits[0]["payload"]["passage"].as_str().unwrap().contains("lake"), "{}", hits[0]);
+    assert!(hits[0]["payload"].get("text").is_none(), "{}", hits[0]);
+    let document = &bench.documents("notes")[0];
+    assert!(document["vectors"].get("meaning").is_some(), "{document}");
+}
+
+#[test]
 fn the_same_again_changes_nothing_and_a_forced_run_makes_the_same_documents() {
     let bench = Bench::new();
     bench.write("p.toml", PIPELINE);

@@ -1,10 +1,13 @@
 //! Data arrives as it was sent, whatever window of an Arrow array it is.
 
 use super::{full, hostile, instance, texts};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, Float64Array, Int64Array,
     StringArray,
 };
+use arrow_buffer::NullBuffer;
 use quarry::plugin::{Input, InputColumn, Instance, Output, OutputColumn};
 use serde_json::json;
 use std::sync::Arc;
@@ -15,7 +18,9 @@ fn with_nulls(rows: usize) -> Vec<ArrayRef> {
     let texts = (0..rows).map(|row| there(row, 5).then(|| "ä".repeat(row % 7)));
     let meta = (0..rows).map(|row| there(row, 2).then(|| format!("[{row}]")));
     let data = (0..rows).map(|row| there(row, 7).then(|| vec![row as u8; row % 9]));
-    let image = (0..rows).map(|row| there(row, 11).then_some([row as u8 % 64; 8]));
+    let image: Vec<u8> = (0..rows).flat_map(|row| [row as u8 % 64; 8]).collect();
+    let (field, size, values, _) = quarry::plugin::vectors(2, image.into()).into_parts();
+    let nulls = (0..rows).map(|row| there(row, 11)).collect::<NullBuffer>();
     vec![
         Arc::new(texts.collect::<StringArray>()),
         Arc::new((0..rows).map(|row| there(row, 3).then_some(row as i64)).collect::<Int64Array>()),
@@ -25,7 +30,7 @@ fn with_nulls(rows: usize) -> Vec<ArrayRef> {
         ),
         Arc::new(data.collect::<BinaryArray>()),
         Arc::new(meta.collect::<StringArray>()),
-        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(image, 8).unwrap()),
+        Arc::new(FixedSizeListArray::new(field, size, values, Some(nulls))),
     ]
 }
 
@@ -51,10 +56,11 @@ fn check(parameters: serde_json::Value, arrays: &[ArrayRef]) {
         assert_eq!(got.as_ref(), sent.as_ref(), "column {column}");
     }
     let OutputColumn::Multi(pieces) = &output.columns[9] else { panic!("multi") };
-    let image = arrays[6].as_any().downcast_ref::<FixedSizeBinaryArray>().unwrap();
+    let image = arrays[6].as_fixed_size_list();
     for row in 0..image.len() {
         assert_eq!(pieces.is_null(row), image.is_null(row), "row {row}");
-        assert!(image.is_null(row) || pieces.value(row) == image.value(row), "row {row}");
+        let same = || floats(pieces.value(row)) == lanes(image, row);
+        assert!(image.is_null(row) || same(), "row {row}");
     }
 }
 
@@ -121,12 +127,8 @@ fn sparse_and_dense_vectors_arrive_as_pushed() {
     let mut instance = instance(hostile(), json!({"dimension": 2}));
     let output = instance.run(&texts(&["abc", ""])).unwrap();
     let OutputColumn::Dense(dense) = &output.columns[2] else { panic!("dense") };
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        let (lanes, _) = bytes.as_chunks::<4>();
-        lanes.iter().map(|lane| f32::from_le_bytes(*lane)).collect()
-    };
-    assert_eq!(floats(dense.value(0)), [3.0, 4.0]);
-    assert_eq!(floats(dense.value(1)), [0.0, 1.0]);
+    assert_eq!(lanes(dense, 0), [3.0, 4.0]);
+    assert_eq!(lanes(dense, 1), [0.0, 1.0]);
     let OutputColumn::Sparse { indices, values } = &output.columns[8] else { panic!("sparse") };
     assert_eq!(indices.value(0), [3, 0, 0, 0, 4, 0, 0, 0]);
     assert_eq!(floats(values.value(0)), [0.5, 3.0]);
@@ -165,6 +167,15 @@ fn an_input_of_the_wrong_type_is_named() {
 
 fn acting_on(input: &Input) -> Output {
     instance(hostile(), json!({})).run(input).unwrap()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let (lanes, _) = bytes.as_chunks::<4>();
+    lanes.iter().map(|lane| f32::from_le_bytes(*lane)).collect()
+}
+
+fn lanes(vectors: &FixedSizeListArray, row: usize) -> Vec<f32> {
+    vectors.value(row).as_primitive::<Float32Type>().values().to_vec()
 }
 
 /// All values of all columns.

@@ -1,5 +1,7 @@
 //! Golden files: inputs as JSON or files beside them, documents as JSON.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray,
 };
@@ -36,9 +38,7 @@ pub(crate) fn documents(description: &Description, output: &Output) -> Vec<Value
 fn value(column: &OutputColumn, kind: FieldKind, at: usize) -> Value {
     let array = match column {
         OutputColumn::Dense(array) => {
-            let floats = array.value(at).chunks_exact(4);
-            let floats = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            return json!(floats.collect::<Vec<f32>>());
+            return json!(array.value(at).as_primitive::<Float32Type>().values().to_vec());
         }
         OutputColumn::Scalar(array) => array,
         OutputColumn::Sparse { .. } | OutputColumn::Multi(_) => {

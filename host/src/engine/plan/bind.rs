@@ -84,8 +84,41 @@ pub(super) fn inputs(
     Ok(bound)
 }
 
-pub(super) fn passthrough(
+/// The extractor's outputs under the names that the document knows them by.
+pub(super) fn outputs(
     description: &Description,
+    collection: &Collection,
+    at: &str,
+) -> Result<Vec<RowField>> {
+    for name in collection.outputs.keys() {
+        if !description.outputs.iter().any(|output| output.name == *name) {
+            let known: Vec<&str> = description.outputs.iter().map(|o| o.name.as_str()).collect();
+            let message = format!("extractor {} has no output `{name}`", description.name);
+            return Err(Error::invalid(message)
+                .field(format!("{at}/outputs/{name}"))
+                .hint(format!("it has {}", known.join(", "))));
+        }
+    }
+    let mut fields: Vec<RowField> = Vec::new();
+    for output in &description.outputs {
+        let mut field = RowField::of_output(output);
+        let mut place = format!("{at}/extractor");
+        if let Some(name) = collection.outputs.get(&output.name) {
+            field.name.clone_from(name);
+            place = format!("{at}/outputs/{}", output.name);
+        }
+        check_name(&field.name).map_err(|error| error.field(&place))?;
+        if fields.iter().any(|other| other.name == field.name) {
+            let message = format!("the document would have two fields `{}`", field.name);
+            return Err(Error::invalid(message).field(place).hint("give this one another name"));
+        }
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
+pub(super) fn passthrough(
+    outputs: &[RowField],
     collection: &Collection,
     fields: &[RowField],
     at: &str,
@@ -103,7 +136,7 @@ pub(super) fn passthrough(
         let last = source.path.last().unwrap_or(&source.root).clone();
         let name = target.unwrap_or(last);
         check_name(&name).map_err(|error| error.field(&at))?;
-        let taken = description.outputs.iter().any(|output| output.name == name)
+        let taken = outputs.iter().any(|output| output.name == name)
             || planned.iter().any(|other| other.target.name == name);
         if taken {
             let message = format!("the document would have two fields `{name}`");

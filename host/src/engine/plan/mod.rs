@@ -54,6 +54,8 @@ pub struct PlannedCollection {
     pub description: Description,
     /// Source field of each of the description's inputs; `None` for an optional one nobody mapped.
     pub inputs: Vec<Option<FieldRef>>,
+    /// Field of the document for each of the description's outputs.
+    pub outputs: Vec<RowField>,
     pub passthrough: Vec<PlannedPassthrough>,
     pub filter: Option<Filter>,
     /// Named vectors of the sink.
@@ -97,8 +99,8 @@ pub struct PlannedPassthrough {
 impl PlannedCollection {
     /// The fields that a collection reading this one sees.
     pub fn fields(&self) -> Vec<RowField> {
-        let outputs = self.description.outputs.iter().map(RowField::of_output);
-        outputs.chain(self.passthrough.iter().map(|p| p.target.clone())).collect()
+        let passthrough = self.passthrough.iter().map(|p| p.target.clone());
+        self.outputs.iter().cloned().chain(passthrough).collect()
     }
 
     /// Root fields of the source that this collection needs, sorted, each once.
@@ -228,16 +230,14 @@ fn plan_collection(
                 None => error.field(format!("{at}/extractor")),
             }
         })?;
-    for output in &description.outputs {
-        field::check_name(&output.name).map_err(|error| error.field(format!("{at}/extractor")))?;
-    }
     let fields = bind::source_fields(plan, &sources, &at)?;
     let inputs = bind::inputs(&description, collection, &fields, &at)?;
-    let passthrough = bind::passthrough(&description, collection, &fields, &at)?;
+    let outputs = bind::outputs(&description, collection, &at)?;
+    let passthrough = bind::passthrough(&outputs, collection, &fields, &at)?;
     if let Some(filter) = &collection.filter {
         bind::check_filter(filter, &fields, &format!("{at}/filter"))?;
     }
-    let vectors = vectors::names(&description, collection, &at)?;
+    let vectors = vectors::names(&description, &outputs, collection, &at)?;
     let mut planned = PlannedCollection {
         name: name.clone(),
         tier,
@@ -246,6 +246,7 @@ fn plan_collection(
         parameters,
         description,
         inputs,
+        outputs,
         passthrough,
         filter: collection.filter.clone(),
         vectors,

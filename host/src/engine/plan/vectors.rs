@@ -1,6 +1,6 @@
 //! Named vectors: what the features of all collections are called in the sink.
 
-use super::PlannedCollection;
+use super::{PlannedCollection, RowField};
 use crate::config::Collection;
 use crate::error::{Error, Result};
 use crate::model::{Description, Distance, Field, FieldKind};
@@ -16,6 +16,7 @@ pub struct VectorName {
 
 pub(super) fn names(
     description: &Description,
+    outputs: &[RowField],
     collection: &Collection,
     at: &str,
 ) -> Result<Vec<VectorName>> {
@@ -32,7 +33,7 @@ pub(super) fn names(
             output,
             name: match collection.vectors.get(&field.name) {
                 Some(name) => name.to_string(),
-                None => field.name.clone(),
+                None => outputs[output].name.clone(),
             },
         })
         .collect())
