@@ -8,6 +8,7 @@ use crate::artifact::References;
 use crate::error::{Code, Context, Result};
 use crate::model::{FieldKind, Funnel};
 use crate::plugin::{self, Input, InputColumn};
+use crate::sink;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray,
     UInt32Array,
@@ -63,18 +64,19 @@ pub fn bind(
         ..Funnel::default()
     };
     let rows = select(batch, &keep, kept)?;
-    let (columns, failures) = input_columns(collection, &rows, references)?;
+    let (columns, mut failures) = input_columns(collection, &rows, references)?;
+    let passthrough: Vec<ArrayRef> =
+        collection.passthrough.iter().map(|entry| carried(entry, &rows)).collect::<Result<_>>()?;
+    for (entry, column) in collection.passthrough.iter().zip(&passthrough) {
+        unfit(&entry.target, column, &mut failures)?;
+    }
     let mut bound = Bound {
         objects: strings(&rows, OBJECT_ID)?.clone(),
         parents: match rows.column_by_name(DOCUMENT_ID) {
             Some(ids) => Some(typed::<FixedSizeBinaryArray>(ids, DOCUMENT_ID)?.clone()),
             None => None,
         },
-        passthrough: collection
-            .passthrough
-            .iter()
-            .map(|entry| carried(entry, &rows))
-            .collect::<Result<_>>()?,
+        passthrough,
         input: Input { rows: kept, columns },
         unreadable: Vec::new(),
         funnel: Funnel::default(),
@@ -129,6 +131,20 @@ fn carried(entry: &PlannedPassthrough, rows: &RecordBatch) -> Result<ArrayRef> {
         Some(default) if column.null_count() > 0 => fill(&column, entry.target.kind, default),
         _ => Ok(column),
     }
+}
+
+/// JSON that no sink takes: found here it costs its row, found by the sink the whole batch.
+fn unfit(field: &RowField, column: &ArrayRef, failures: &mut Failures) -> Result<()> {
+    if field.kind != RowKind::Json {
+        return Ok(());
+    }
+    let cells = Cells::of(field.kind, column, &field.name)?;
+    for row in 0..column.len() {
+        if let Err(reason) = sink::check_field(&cells.get(row)) {
+            failures.push((row, "unfit_json", format!("field `{}`: {reason}", field.name)));
+        }
+    }
+    Ok(())
 }
 
 /// The default was checked against the kind when the pipeline was planned.

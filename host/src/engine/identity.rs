@@ -1,7 +1,8 @@
 //! Deterministic document ids: UUIDv5 over namespace, collection, root object, parent, position.
 
 use crate::model::Name;
-use uuid::Uuid;
+use sha1::{Digest, Sha1};
+use uuid::{Builder, Uuid};
 
 /// Root of all Quarry ids; an arbitrary constant that must never change.
 const ROOT: Uuid = Uuid::from_u128(0x6b1e_7f0a_51c8_5d0e_9a3c_0f4f_2d87_b6e1);
@@ -26,6 +27,27 @@ impl Identity {
         self.name.extend_from_slice(object.as_bytes());
         self.name.extend_from_slice(parent.unwrap_or_default());
         self.name.extend_from_slice(&position.to_le_bytes());
-        Uuid::new_v5(&self.collection, &self.name)
+        // As `Uuid::new_v5`, whose SHA-1 does not know the processor's instructions for it.
+        let hash = Sha1::new().chain_update(self.collection).chain_update(&self.name).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Builder::from_sha1_bytes(bytes).into_uuid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_uuid_of_version_5_over_its_parts() -> crate::error::Result<()> {
+        let (namespace, collection) = (Name::parse("n")?, Name::parse("c")?);
+        let parent = Uuid::from_u128(7);
+        let id = Identity::new(&namespace, &collection).document("ä", Some(parent.as_bytes()), 3);
+        let space = Uuid::new_v5(&Uuid::new_v5(&ROOT, b"n"), b"c");
+        let parts =
+            [&2u32.to_le_bytes()[..], "ä".as_bytes(), parent.as_bytes(), &3i64.to_le_bytes()];
+        assert_eq!(id, Uuid::new_v5(&space, &parts.concat()));
+        Ok(())
     }
 }

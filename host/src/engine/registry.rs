@@ -216,7 +216,8 @@ fn choose(
             let versions: Vec<&str> = named.iter().map(|(_, version)| *version).collect();
             let version = reference.version.as_deref().unwrap_or("");
             let message = format!("extractor `{}` has no version {version}", reference.name);
-            Err(Error::invalid(message).hint(format!("there is {}", versions.join(", "))))
+            let hint = format!("there is {}; --extractors DIR names a folder", versions.join(", "));
+            Err(Error::invalid(message).hint(hint))
         }
         (several, _) => {
             let versions: Vec<&str> = several.iter().map(|(_, version)| *version).collect();
@@ -231,10 +232,12 @@ fn unknown(reference: &ExtractorRef, candidates: &[(&str, &str)], search: &[Path
     let mut known: Vec<&str> = candidates.iter().map(|(name, _)| *name).collect();
     known.dedup();
     let folders: Vec<String> = search.iter().map(|p| p.display().to_string()).collect();
-    let hint = match known.is_empty() {
-        true => format!("no component is in {}; --extractors names a folder", folders.join(", ")),
-        false => format!("known are {}", known.join(", ")),
+    let known = match (known.is_empty(), folders.is_empty()) {
+        (false, _) => format!("known are {}", known.join(", ")),
+        (true, false) => format!("no component is in {}", folders.join(", ")),
+        (true, true) => "no folder is searched".to_string(),
     };
+    let hint = format!("{known}; --extractors DIR names a folder with others");
     Error::invalid(format!("there is no extractor `{reference}`")).hint(hint)
 }
 

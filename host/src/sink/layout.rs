@@ -186,9 +186,14 @@ fn check_payload(payload: &Map<String, Value>) -> Result<()> {
         return Err(Error::invalid(message).field(format!("/{LINEAGE_FIELD}")));
     }
     for (key, value) in payload {
-        check_json(value, 1).map_err(|reason| Error::invalid(reason).field(format!("/{key}")))?;
+        check_field(value).map_err(|reason| Error::invalid(reason).field(format!("/{key}")))?;
     }
     Ok(())
+}
+
+/// Whether a payload can have a field of this value, and why not.
+pub fn check_field(value: &Value) -> std::result::Result<(), &'static str> {
+    check_json(value, 1)
 }
 
 fn check_json(value: &Value, depth: usize) -> std::result::Result<(), &'static str> {

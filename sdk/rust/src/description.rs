@@ -160,7 +160,9 @@ impl Description {
         self
     }
 
-    /// How much memory one instance needs, tile buffers included. A hint for the scheduler.
+    /// How many bytes of memory one instance needs, tile buffers included; 16 MiB when this is not
+    /// called. A hint for scheduling that neither reserves nor limits anything. The host refuses a
+    /// description that asks for more than an instance may have, 512 MiB.
     pub fn memory_bytes(&mut self, bytes: u64) -> &mut Self {
         self.memory_bytes = bytes;
         self

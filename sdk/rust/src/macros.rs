@@ -5,8 +5,8 @@
 /// The doc comments become the descriptions in the parameters' JSON Schema; attributes of
 /// `schemars` (`#[schemars(range(min = 1, max = 10))]`) and `serde` may be added. The struct gets
 /// `Default` from the values after `=`, and both get `Serialize`, `Deserialize`, `JsonSchema`,
-/// `Debug`, `Clone` and `PartialEq`. Parameters that are not declared are refused. Variants are
-/// written in snake case.
+/// `Debug`, `Clone` and `PartialEq`, which the types of the fields need as well; the enum also gets
+/// `Eq`. Parameters that are not declared are refused. Variants are written in snake case.
 ///
 /// ```
 /// use quarry_extractor::prelude::*;

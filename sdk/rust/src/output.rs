@@ -100,7 +100,10 @@ impl OutputValue for &[u8] {
     }
 }
 
-/// Any serialisable value as a JSON field, written straight into the column.
+/// Any value with serde's `Serialize` as a JSON field, written straight into the column.
+///
+/// # Panics
+/// When it is pushed and has no form in JSON, like a map whose keys are lists.
 #[derive(Debug)]
 pub struct Json<'a, T: ?Sized = serde_json::Value>(pub &'a T);
 

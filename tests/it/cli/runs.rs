@@ -33,6 +33,39 @@ fn two_tiers_account_for_every_row_and_find_what_was_said() {
 }
 
 #[test]
+fn json_that_no_sink_takes_costs_its_row() {
+    let bench = Bench::new();
+    let pipeline = PIPELINE
+        .replace("text = \"text\"", "text = \"text\"\nfacts = \"json\"")
+        .replace("searchable = false", "passthrough = [\"facts\"]\nsearchable = false")
+        .replace("passthrough = [\"text\"]", "passthrough = [\"text\", \"facts\"]");
+    bench.write("p.toml", &pipeline);
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let facts = [&deep(23), &deep(30), r#"{"n": 9223372036854775807}"#, "[9223372036854775808]"];
+    let columns = vec![
+        ("object_id", column(&["a", "b", "c", "d"])),
+        ("text", column(&["one", "two", "three", "four"])),
+        ("facts", column(&facts)),
+    ];
+    bench.parquet("m.parquet", columns);
+    let summary = bench.json(&["run", "p.toml", "--manifest", "m.parquet"]);
+    assert_eq!(summary["batch"]["status"], "COMPLETED_WITH_ERRORS");
+    let batch = summary["batch"]["id"].as_str().unwrap();
+    let mut dead: Vec<(String, String)> = bench
+        .json(&["batch", "errors", batch])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|letter| (letter["object"].to_string(), letter["message"].to_string()))
+        .collect();
+    dead.sort();
+    assert_eq!(dead.len(), 2, "{dead:?}");
+    assert!(dead[0].0.contains('b') && dead[0].1.contains("`facts`") && dead[0].1.contains("24"));
+    assert!(dead[1].0.contains('d') && dead[1].1.contains("9223372036854775807"), "{dead:?}");
+    assert_eq!(bench.documents("notes").len(), 2);
+}
+
+#[test]
 fn outputs_go_by_the_names_that_the_pipeline_gives_them() {
     let bench = Bench::new();
     let pipeline = PIPELINE

@@ -30,29 +30,40 @@ fn remote_run(s3: &S3Server, qdrant: &QdrantServer, pipeline: &str, bench: &Benc
     assert_eq!(summary["batch"]["status"], "COMPLETED", "{summary}");
 }
 
-#[test]
-fn the_speeches_give_the_same_documents_over_s3_and_grpc() {
-    let data = root().join("examples/speeches/data.tar.gz");
-    let pipeline = root().join("examples/speeches/pipeline.toml");
-    let unpack = |bench: &Bench| {
-        let to = bench.path("");
+/// The demo's two pipelines, whole.
+#[track_caller]
+fn check(example: &str, lines: &str, collections: &[&str]) {
+    let folder = root().join("examples").join(example);
+    let unpacked = || {
+        let bench = Bench::new();
         let mut tar = std::process::Command::new("tar");
-        assert!(tar.arg("xzf").arg(&data).arg("-C").arg(to).status().unwrap().success());
-        // A tenth of them is enough to see a difference.
-        let all = std::fs::read_to_string(bench.path("speeches.jsonl")).unwrap();
-        let some: Vec<&str> = all.lines().step_by(10).collect();
-        bench.write("some.jsonl", &some.join("\n"));
-        bench.json(&["manifest", "build", "some.jsonl", "-o", "m.parquet"]);
+        tar.arg("xzf").arg(folder.join("data.tar.gz")).arg("-C").arg(bench.path(""));
+        assert!(tar.status().unwrap().success());
+        bench.json(&["manifest", "build", lines, "-o", "m.parquet"]);
+        bench
     };
+    let pipeline = folder.join("pipeline.toml");
     let pipeline = pipeline.to_str().unwrap();
-    let embedded = Bench::new();
-    unpack(&embedded);
+    let embedded = unpacked();
     embedded.json(&["run", pipeline, "--manifest", "m.parquet"]);
-    let expected: Vec<Value> = embedded.documents("passages");
-    assert!(expected.len() > 500, "{} documents", expected.len());
-    let remote = Bench::new();
-    unpack(&remote);
+    let remote = unpacked();
     let (s3, qdrant) = (S3Server::start(), QdrantServer::start());
     remote_run(&s3, &qdrant, pipeline, &remote);
-    assert!(remote.documents("passages") == expected, "the documents differ");
+    for collection in collections {
+        let expected: Vec<Value> = embedded.documents(collection);
+        assert!(expected.len() > 5, "{} documents of {collection}", expected.len());
+        let documents = remote.documents(collection);
+        println!("{collection}: {} documents", documents.len());
+        assert!(documents == expected, "the documents of {collection} differ");
+    }
+}
+
+#[test]
+fn the_speeches_give_the_same_documents_over_s3_and_grpc() {
+    check("speeches", "speeches.jsonl", &["passages"]);
+}
+
+#[test]
+fn the_pictures_give_the_same_documents_over_s3_and_grpc() {
+    check("pictures", "pictures.jsonl", &["pictures", "captions"]);
 }

@@ -108,8 +108,11 @@ impl Bench {
 
     /// All documents of a collection with vectors, without what differs between two batches.
     pub(crate) fn documents(&self, collection: &str) -> Vec<Value> {
-        let words = ["documents", "list", collection, "--limit", "10000", "--vectors"];
+        const ALL: usize = 100_000;
+        let limit = ALL.to_string();
+        let words = ["documents", "list", collection, "--limit", &limit, "--vectors"];
         let Value::Array(mut documents) = self.json(&words) else { panic!("not a list") };
+        assert!(documents.len() < ALL, "not all documents");
         for document in &mut documents {
             let lineage = document["lineage"].as_object_mut().unwrap();
             lineage.remove("batch").unwrap();
