@@ -30,9 +30,10 @@ fn remote_run(s3: &S3Server, qdrant: &QdrantServer, pipeline: &str, bench: &Benc
     assert_eq!(summary["batch"]["status"], "COMPLETED", "{summary}");
 }
 
-/// The demo's two pipelines, whole.
+/// The demo's two pipelines, whole. `pieces` are collections with a filter, because one answer holds
+/// a bounded number of documents.
 #[track_caller]
-fn check(example: &str, lines: &str, collections: &[&str]) {
+fn check(example: &str, lines: &str, pieces: &[(&str, &[&str])]) {
     let folder = root().join("examples").join(example);
     let unpacked = || {
         let bench = Bench::new();
@@ -45,25 +46,32 @@ fn check(example: &str, lines: &str, collections: &[&str]) {
     let pipeline = folder.join("pipeline.toml");
     let pipeline = pipeline.to_str().unwrap();
     let embedded = unpacked();
-    embedded.json(&["run", pipeline, "--manifest", "m.parquet"]);
+    let summary = embedded.json(&["run", pipeline, "--manifest", "m.parquet"]);
     let remote = unpacked();
     let (s3, qdrant) = (S3Server::start(), QdrantServer::start());
     remote_run(&s3, &qdrant, pipeline, &remote);
-    for collection in collections {
-        let expected: Vec<Value> = embedded.documents(collection);
+    let mut compared = 0;
+    for (collection, filters) in pieces {
+        let expected: Vec<Value> = embedded.documents_where(collection, filters);
         assert!(expected.len() > 5, "{} documents of {collection}", expected.len());
-        let documents = remote.documents(collection);
-        println!("{collection}: {} documents", documents.len());
-        assert!(documents == expected, "the documents of {collection} differ");
+        let documents = remote.documents_where(collection, filters);
+        assert!(documents == expected, "the documents of {collection} {filters:?} differ");
+        compared += expected.len();
     }
+    let searchable = |name: &str| pieces.iter().any(|(collection, _)| *collection == name);
+    let collections = summary["batch"]["collections"].as_array().unwrap().iter();
+    let made = collections.filter(|c| searchable(c["collection"].as_str().unwrap()));
+    assert_eq!(compared as u64, made.map(|c| c["documents"].as_u64().unwrap()).sum::<u64>());
 }
 
 #[test]
 fn the_speeches_give_the_same_documents_over_s3_and_grpc() {
-    check("speeches", "speeches.jsonl", &["passages"]);
+    let early = ("passages", &["year<1900"][..]);
+    let late = ("passages", &["year>=1900"][..]);
+    check("speeches", "speeches.jsonl", &[early, late]);
 }
 
 #[test]
 fn the_pictures_give_the_same_documents_over_s3_and_grpc() {
-    check("pictures", "pictures.jsonl", &["pictures", "captions"]);
+    check("pictures", "pictures.jsonl", &[("pictures", &[]), ("captions", &[])]);
 }

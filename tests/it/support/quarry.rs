@@ -108,11 +108,17 @@ impl Bench {
 
     /// All documents of a collection with vectors, without what differs between two batches.
     pub(crate) fn documents(&self, collection: &str) -> Vec<Value> {
-        const ALL: usize = 100_000;
-        let limit = ALL.to_string();
-        let words = ["documents", "list", collection, "--limit", &limit, "--vectors"];
+        self.documents_where(collection, &[])
+    }
+
+    /// Those that fit the filters.
+    pub(crate) fn documents_where(&self, collection: &str, filters: &[&str]) -> Vec<Value> {
+        let limit = quarry::sink::SCROLL_LIMIT_MAX;
+        let shown = limit.to_string();
+        let mut words = vec!["documents", "list", collection, "--limit", &shown, "--vectors"];
+        words.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
         let Value::Array(mut documents) = self.json(&words) else { panic!("not a list") };
-        assert!(documents.len() < ALL, "not all documents");
+        assert!(documents.len() < limit, "there may be more than {limit}");
         for document in &mut documents {
             let lineage = document["lineage"].as_object_mut().unwrap();
             lineage.remove("batch").unwrap();
