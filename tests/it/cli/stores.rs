@@ -30,7 +30,7 @@ fn remote_run(s3: &S3Server, qdrant: &QdrantServer, pipeline: &str, bench: &Benc
     assert_eq!(summary["batch"]["status"], "COMPLETED", "{summary}");
 }
 
-/// The demo's two pipelines, whole. `pieces` are collections with a filter, because one answer holds
+/// The demo's two pipelines, whole. `pieces` are collections with a filter, because one answer has
 /// a bounded number of documents.
 #[track_caller]
 fn check(example: &str, lines: &str, pieces: &[(&str, &[&str])]) {
