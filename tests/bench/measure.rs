@@ -54,12 +54,12 @@ pub(crate) fn print(table: &[(String, Vec<Measured>)]) {
     for (name, all) in table {
         let wall = middle(all, |m| m.wall_s);
         println!(
-            "{name:<18} {:>9} {:>8.2} {:>10.0} {wall:>8.2} {:>9.1} {:>9.1}  {}",
+            "{name:<18} {:>9} {:>8} {:>10.0} {wall:>8.2} {:>9} {:>9}  {}",
             all[0].documents,
-            middle(all, |m| m.cpu_s),
+            shown(middle(all, |m| m.cpu_s)),
             all[0].rows as f64 / wall,
-            middle(all, |m| m.peak_rss_mb),
-            middle(all, |m| m.peak_anonymous_mb),
+            shown(middle(all, |m| m.peak_rss_mb)),
+            shown(middle(all, |m| m.peak_anonymous_mb)),
             all[0].shares
         );
     }
@@ -74,12 +74,17 @@ pub(crate) fn print(table: &[(String, Vec<Measured>)]) {
         if let Some(export) = cpu("component-export") {
             match export / middle(all, |m| m.cpu_s) {
                 ratio if ratio.is_finite() => {
-                    println!("quarry with export / {name} CPU: {ratio:.2}");
+                    println!("quarry with export / {name} CPU: {ratio:.3}");
                 }
                 _ => println!("quarry with export / {name} CPU: not measured"),
             }
         }
     }
+}
+
+/// What was not measured is neither zero nor a NaN.
+fn shown(value: f64) -> String {
+    if value > 0.0 { format!("{value:.2}") } else { "-".to_string() }
 }
 
 pub(crate) fn shares(times: &[(&str, u64)]) -> Value {
