@@ -38,7 +38,7 @@ struct File {
 }
 
 enum Column {
-    Arrow(ArrowColumnWriter),
+    Arrow(Box<ArrowColumnWriter>),
     Vectors(VectorChunk),
 }
 
@@ -132,7 +132,7 @@ impl File {
             .zip(writers)
             .map(|((field, described), writer)| match field.data_type() {
                 DataType::FixedSizeList(..) => Column::Vectors(VectorChunk::new(described.clone())),
-                _ => Column::Arrow(writer),
+                _ => Column::Arrow(Box::new(writer)),
             })
             .collect();
         Ok(())
