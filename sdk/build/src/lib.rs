@@ -85,6 +85,8 @@ pub fn build_all(requests: &[Request]) -> Result<Vec<Component>> {
             .filter(|job| job.component.is_none())
             .filter(|job| job.package.root == root && job.request.target == target)
             .collect();
+        // Cargo runs in the package's folder; a relative target is relative to ours.
+        let target = std::path::absolute(&target)?;
         let wasm = toolchains.for_wasm(&target)?;
         let packages: Vec<&Package> = group.iter().map(|job| &job.package).collect();
         let modules = compile::modules(&packages, &target, &wasm)?;
