@@ -77,7 +77,7 @@ fn joined(batches: &[RecordBatch]) -> RecordBatch {
 #[track_caller]
 fn check(batches: &[RecordBatch], compressed: bool) {
     let folder = Folder::new();
-    let mut writer = PartWriter::create(&folder.artifacts, "part.parquet", schema());
+    let mut writer = PartWriter::create(&folder.artifacts, "part.parquet", schema()).unwrap();
     for (at, batch) in batches.iter().enumerate() {
         writer.write(batch).unwrap();
         if at == 1 {
@@ -157,7 +157,7 @@ fn a_slice_of_a_batch_is_written_as_that_slice() {
 #[test]
 fn a_file_without_rows_is_one() {
     let folder = Folder::new();
-    let writer = PartWriter::create(&folder.artifacts, "none.parquet", schema());
+    let writer = PartWriter::create(&folder.artifacts, "none.parquet", schema()).unwrap();
     writer.finish().unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(folder.file("none.parquet")).unwrap();
     assert_eq!(reader.schema(), &schema());

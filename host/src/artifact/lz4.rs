@@ -17,22 +17,31 @@ struct Scratch {
     output: Vec<u8>,
 }
 
+/// Tried first where there is much more.
+const SAMPLE_BYTES: usize = 16 << 10;
+
 /// Appends the bytes compressed; or says no, and appends nothing, when that saves less than a
 /// quarter of them.
 pub(super) fn append(bytes: &[u8], into: &mut Vec<u8>) -> bool {
     SCRATCH.with_borrow_mut(|scratch| {
-        let needed = get_maximum_output_size(bytes.len());
-        if scratch.output.len() < needed {
-            scratch.output.resize(needed, 0);
+        if bytes.len() > 4 * SAMPLE_BYTES && scratch.compress(&bytes[..SAMPLE_BYTES]).is_none() {
+            return false;
         }
-        match compress_into_with_table(bytes, &mut scratch.output, &mut scratch.table) {
-            Ok(size) if size <= bytes.len() / 4 * 3 => {
-                into.extend_from_slice(&scratch.output[..size]);
-                true
-            }
-            _ => false,
-        }
+        let compressed = scratch.compress(bytes);
+        into.extend_from_slice(compressed.unwrap_or_default());
+        compressed.is_some()
     })
+}
+
+impl Scratch {
+    fn compress(&mut self, bytes: &[u8]) -> Option<&[u8]> {
+        let needed = get_maximum_output_size(bytes.len());
+        if self.output.len() < needed {
+            self.output.resize(needed, 0);
+        }
+        let size = compress_into_with_table(bytes, &mut self.output, &mut self.table).ok()?;
+        (size < bytes.len() / 4 * 3).then(|| &self.output[..size])
+    }
 }
 
 #[cfg(test)]

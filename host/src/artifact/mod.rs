@@ -5,9 +5,12 @@
 //! not at all (stage, then publish): what a crash leaves behind is never visible under its final
 //! name.
 
+mod cells;
 mod location;
 mod lz4;
+mod pages;
 mod part;
+mod recycled;
 mod references;
 mod upload;
 mod vectors;

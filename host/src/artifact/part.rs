@@ -1,10 +1,10 @@
 //! Parquet files of rows: tier-0 artifacts, parts, dead letters.
 
-use super::vectors::VectorChunk;
-use super::{Artifacts, Upload, lz4};
+use super::pages::Pages;
+use super::{Artifacts, Upload, cells, vectors};
 use crate::error::{Code, Error, Result};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -13,108 +13,53 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+use parquet::schema::types::SchemaDescriptor;
 use std::sync::Arc;
-
-/// Of a column's first values, to see whether compressing them is worth it.
-const SAMPLE_BYTES: usize = 16 << 10;
 
 /// Writes one file; it appears when [`PartWriter::finish`] returns.
 pub struct PartWriter {
-    name: String,
-    schema: SchemaRef,
-    /// Taken by the file, which begins with the first rows.
-    upload: Option<Upload>,
-    file: Option<File>,
-}
-
-struct File {
-    writer: SerializedFileWriter<Upload>,
+    file: SerializedFileWriter<Upload>,
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
     /// Of the open row group; empty between two.
     columns: Vec<Column>,
     groups: usize,
+    name: String,
 }
 
 enum Column {
+    /// Encoded by the library.
     Arrow(Box<ArrowColumnWriter>),
-    Vectors(VectorChunk),
+    /// Encoded here, see [`encode`].
+    Pages(Pages),
 }
 
 impl PartWriter {
-    pub fn create(artifacts: &Artifacts, name: &str, schema: SchemaRef) -> PartWriter {
-        let upload = Some(artifacts.upload(name));
-        PartWriter { name: artifacts.name_of(name), schema, upload, file: None }
+    pub fn create(artifacts: &Artifacts, name: &str, schema: SchemaRef) -> Result<PartWriter> {
+        let shown = artifacts.name_of(name);
+        let wrong = |error| parquet_error(error, "write", &shown);
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::LZ4_RAW)
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_offset_index_disabled(true)
+            .build();
+        // Readers get the Arrow types back that were written.
+        add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(wrong)?;
+        let root = parquet.root_schema_ptr();
+        let upload = artifacts.upload(name);
+        let file = SerializedFileWriter::new(upload, root, Arc::new(properties)).map_err(wrong)?;
+        let factory = ArrowRowGroupWriterFactory::new(&file, schema.clone());
+        Ok(PartWriter { file, factory, schema, columns: Vec::new(), groups: 0, name: shown })
     }
 
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let written = self.file(rows).and_then(|file| {
-            file.open()?;
-            file.append(rows)
-        });
+        let written = self.open().and_then(|()| self.append(rows));
         written.map_err(|error| parquet_error(error, "write", &self.name))
-    }
-
-    /// The file; `rows` are its first if there is none yet.
-    fn file(&mut self, rows: &RecordBatch) -> parquet::errors::Result<&mut File> {
-        if let Some(upload) = self.upload.take() {
-            self.file = Some(File::begin(upload, self.schema.clone(), rows)?);
-        }
-        self.file.as_mut().ok_or_else(|| ParquetError::General("the file did not begin".into()))
-    }
-
-    /// Ends a row group, which lets the bytes so far leave memory.
-    pub fn end_row_group(&mut self) -> Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.close_columns().map_err(|error| parquet_error(error, "write", &self.name))
-    }
-
-    pub fn buffered_bytes(&self) -> usize {
-        self.file.as_ref().map_or(0, File::buffered_bytes)
-    }
-
-    /// Size in bytes. A file without rows is one, too.
-    pub fn finish(mut self) -> Result<u64> {
-        let none = RecordBatch::new_empty(self.schema.clone());
-        let begun = self.file(&none).map(|_| ());
-        begun.map_err(|error| parquet_error(error, "write", &self.name))?;
-        self.end_row_group()?;
-        let PartWriter { name, file, .. } = self;
-        let file = file.ok_or_else(|| Error::internal("a part without a file"))?;
-        let upload = file.writer.into_inner();
-        upload.map_err(|error| parquet_error(error, "write", &name))?.finish()
-    }
-}
-
-impl File {
-    fn begin(
-        upload: Upload,
-        schema: SchemaRef,
-        rows: &RecordBatch,
-    ) -> parquet::errors::Result<File> {
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::LZ4_RAW)
-            .set_dictionary_enabled(false)
-            .set_statistics_enabled(EnabledStatistics::None)
-            .set_offset_index_disabled(true);
-        for (field, array) in schema.fields().iter().zip(rows.columns()) {
-            if sample(array).is_some_and(|bytes| !lz4::append(bytes, &mut Vec::new())) {
-                let column = ColumnPath::new(vec![field.name().clone()]);
-                properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
-            }
-        }
-        let mut properties = properties.build();
-        // Readers get the Arrow types back that were written.
-        add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
-        let parquet = ArrowSchemaConverter::new().convert(&schema)?;
-        let writer =
-            SerializedFileWriter::new(upload, parquet.root_schema_ptr(), Arc::new(properties))?;
-        let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        Ok(File { writer, factory, schema, columns: Vec::new(), groups: 0 })
     }
 
     /// Begins a row group where none is open. Every field is one column of the file.
@@ -122,7 +67,7 @@ impl File {
         if !self.columns.is_empty() {
             return Ok(());
         }
-        let described = self.writer.schema_descr().columns();
+        let described = self.file.schema_descr().columns();
         let writers = self.factory.create_column_writers(self.groups)?;
         self.columns = self
             .schema
@@ -131,7 +76,10 @@ impl File {
             .zip(described)
             .zip(writers)
             .map(|((field, described), writer)| match field.data_type() {
-                DataType::FixedSizeList(..) => Column::Vectors(VectorChunk::new(described.clone())),
+                DataType::FixedSizeList(..)
+                | DataType::FixedSizeBinary(_)
+                | DataType::Utf8
+                | DataType::Binary => Column::Pages(Pages::new(described.clone())),
                 _ => Column::Arrow(Box::new(writer)),
             })
             .collect();
@@ -147,23 +95,28 @@ impl File {
                         writer.write(&leaf)?;
                     }
                 }
-                Column::Vectors(chunk) => chunk.write(array.as_fixed_size_list())?,
+                Column::Pages(pages) => encode(array, pages)?,
             }
         }
         Ok(())
+    }
+
+    /// Ends a row group, which lets the bytes so far leave memory.
+    pub fn end_row_group(&mut self) -> Result<()> {
+        self.close_columns().map_err(|error| parquet_error(error, "write", &self.name))
     }
 
     fn close_columns(&mut self) -> parquet::errors::Result<()> {
         if self.columns.is_empty() {
             return Ok(());
         }
-        let mut group = self.writer.next_row_group()?;
+        let mut group = self.file.next_row_group()?;
         for column in self.columns.drain(..) {
             match column {
                 Column::Arrow(writer) => writer.close()?.append_to_row_group(&mut group)?,
-                Column::Vectors(chunk) => {
-                    let (pages, close) = chunk.close()?;
-                    group.append_column(&pages, close)?;
+                Column::Pages(pages) => {
+                    let (encoded, close) = pages.close()?;
+                    group.append_column(&encoded, close)?;
                 }
             }
         }
@@ -172,29 +125,30 @@ impl File {
         Ok(())
     }
 
-    fn buffered_bytes(&self) -> usize {
+    pub fn buffered_bytes(&self) -> usize {
         let bytes = |column: &Column| match column {
             Column::Arrow(writer) => writer.get_estimated_total_bytes(),
-            Column::Vectors(chunk) => chunk.bytes(),
+            Column::Pages(pages) => pages.bytes(),
         };
         self.columns.iter().map(bytes).sum()
     }
+
+    /// Size in bytes.
+    pub fn finish(mut self) -> Result<u64> {
+        self.end_row_group()?;
+        let upload = self.file.into_inner();
+        upload.map_err(|error| parquet_error(error, "write", &self.name))?.finish()
+    }
 }
 
-/// The first bytes of a column, where there are enough to judge by.
-fn sample(array: &ArrayRef) -> Option<&[u8]> {
-    let any = array.as_any();
-    let bytes = if let Some(texts) = any.downcast_ref::<StringArray>() {
-        let from = texts.offsets().first() as usize;
-        &texts.value_data()[from..]
-    } else if let Some(cells) = any.downcast_ref::<BinaryArray>() {
-        let from = cells.offsets().first() as usize;
-        &cells.value_data()[from..]
-    } else {
-        any.downcast_ref::<FixedSizeBinaryArray>()?.value_data()
-    };
-    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-    (sample.len() >= SAMPLE_BYTES / 8).then_some(sample)
+fn encode(array: &ArrayRef, pages: &mut Pages) -> parquet::errors::Result<()> {
+    match array.data_type() {
+        DataType::FixedSizeList(..) => vectors::write(array.as_fixed_size_list(), pages),
+        DataType::FixedSizeBinary(_) => cells::write_fixed(array.as_fixed_size_binary(), pages),
+        DataType::Utf8 => cells::write(array.as_string::<i32>(), pages),
+        DataType::Binary => cells::write(array.as_binary::<i32>(), pages),
+        other => Err(ParquetError::NYI(format!("a column of {other}"))),
+    }
 }
 
 /// Rows [from, from + rows).

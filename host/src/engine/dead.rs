@@ -102,7 +102,7 @@ pub fn write(artifacts: &Artifacts, name: &str, letters: &[DeadLetter]) -> Resul
     ];
     let rows = RecordBatch::try_new(schema(), columns)
         .context(Code::Internal, || "can not lay out dead letters".to_string())?;
-    let mut writer = PartWriter::create(artifacts, name, schema());
+    let mut writer = PartWriter::create(artifacts, name, schema())?;
     writer.write(&rows)?;
     writer.finish().map(|_| ())
 }

@@ -233,7 +233,7 @@ impl Reader {
             .context(Code::Internal, || format!("can not lay out {name}"))?;
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            None => self.writer.insert(PartWriter::create(artifacts, name, self.schema.clone())),
+            None => self.writer.insert(PartWriter::create(artifacts, name, self.schema.clone())?),
         };
         writer.write(&rows)
     }

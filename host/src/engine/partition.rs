@@ -157,7 +157,7 @@ impl<'a> Worker<'a> {
                     Some(writer) => writer,
                     None => {
                         let schema = assembler.schema().clone();
-                        writer.insert(PartWriter::create(&run.artifacts, &part, schema))
+                        writer.insert(PartWriter::create(&run.artifacts, &part, schema)?)
                     }
                 };
                 writer.write(&rows)?;
