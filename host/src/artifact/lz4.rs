@@ -43,29 +43,3 @@ impl Scratch {
         (size < bytes.len() / 4 * 3).then(|| &self.output[..size])
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::append;
-
-    #[test]
-    fn what_shrinks_by_a_quarter_is_compressed_and_comes_back() {
-        let bytes: Vec<u8> = (0..10_000u32).flat_map(|n| (n / 50).to_le_bytes()).collect();
-        let mut into = b"before".to_vec();
-        assert!(append(&bytes, &mut into));
-        let back = lz4_flex::block::decompress(&into[6..], bytes.len()).unwrap();
-        assert_eq!((&into[..6], back), (&b"before"[..], bytes));
-    }
-
-    #[test]
-    fn what_hardly_shrinks_is_refused() {
-        let mut state = 1u64;
-        let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        };
-        let bytes: Vec<u8> = (0..10_000).map(|_| random()).collect();
-        let mut into = Vec::new();
-        assert!(!append(&bytes, &mut into) && into.is_empty());
-    }
-}

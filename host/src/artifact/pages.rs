@@ -148,22 +148,3 @@ pub(super) fn run(count: usize, value: u8, into: &mut Vec<u8>) {
     }
     into.extend([header as u8, value]);
 }
-
-#[cfg(test)]
-mod tests {
-    use super::run;
-
-    #[test]
-    fn a_run_is_its_length_as_a_varint_and_its_value() {
-        let encoded = |count, value| {
-            let mut bytes = Vec::new();
-            run(count, value, &mut bytes);
-            bytes
-        };
-        assert_eq!(encoded(0, 1), []);
-        assert_eq!(encoded(1, 0), [2, 0]);
-        assert_eq!(encoded(63, 1), [126, 1]);
-        assert_eq!(encoded(64, 1), [0x80, 1, 1]);
-        assert_eq!(encoded(383, 1), [0xfe, 5, 1]);
-    }
-}

@@ -42,7 +42,7 @@ fn page(vectors: &FixedSizeListArray, dimension: usize, pages: &mut Pages) -> Re
     pushed
 }
 
-/// A vector is a new row (0) and then more of the same row (1); a null is a new row without a value.
+/// A vector is a new row (0) and then more of the same row (1); a null is a row without a value.
 fn levels(vectors: &FixedSizeListArray, dimension: usize, defined: u8) -> Levels {
     let (rows, nulls) = (vectors.len(), vectors.null_count());
     let count = (rows - nulls) * dimension + nulls;

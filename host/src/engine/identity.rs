@@ -34,20 +34,3 @@ impl Identity {
         Builder::from_sha1_bytes(bytes).into_uuid()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_the_uuid_of_version_5_over_its_parts() -> crate::error::Result<()> {
-        let (namespace, collection) = (Name::parse("n")?, Name::parse("c")?);
-        let parent = Uuid::from_u128(7);
-        let id = Identity::new(&namespace, &collection).document("ä", Some(parent.as_bytes()), 3);
-        let space = Uuid::new_v5(&Uuid::new_v5(&ROOT, b"n"), b"c");
-        let parts =
-            [&2u32.to_le_bytes()[..], "ä".as_bytes(), parent.as_bytes(), &3i64.to_le_bytes()];
-        assert_eq!(id, Uuid::new_v5(&space, &parts.concat()));
-        Ok(())
-    }
-}

@@ -3,6 +3,7 @@ use crate::support::quarry::Bench;
 use arrow_array::{ArrayRef, BinaryArray, StringArray};
 use serde_json::Value;
 use std::sync::Arc;
+use uuid::Uuid;
 
 fn collection<'a>(summary: &'a Value, name: &str) -> &'a Value {
     let all = summary["batch"]["collections"].as_array().unwrap();
@@ -63,6 +64,25 @@ fn json_that_no_sink_takes_costs_its_row() {
     assert!(dead[0].0.contains('b') && dead[0].1.contains("`facts`") && dead[0].1.contains("24"));
     assert!(dead[1].0.contains('d') && dead[1].1.contains("9223372036854775807"), "{dead:?}");
     assert_eq!(bench.documents("notes").len(), 2);
+}
+
+/// UUIDv5 over namespace, collection, object and position: a document is the same on every machine
+/// and in every version.
+#[test]
+fn a_document_s_id_depends_on_where_it_comes_from_and_nothing_else() {
+    let bench = Bench::new();
+    let pipeline = "namespace = \"n\"\n[buckets.b.schema]\ntext = \"text\"\n[collections.c]\n\
+        source = \"bucket:b\"\nextractor = \"text-embed\"\n";
+    bench.write("p.toml", pipeline);
+    notes(&bench, "m.parquet", &[("\u{e4}", "some text")]);
+    bench.json(&["run", "p.toml", "--manifest", "m.parquet"]);
+    let root = Uuid::from_u128(0x6b1e_7f0a_51c8_5d0e_9a3c_0f4f_2d87_b6e1);
+    let collection = Uuid::new_v5(&Uuid::new_v5(&root, b"n"), b"c");
+    let name = [&2u32.to_le_bytes()[..], "\u{e4}".as_bytes(), &0i64.to_le_bytes()].concat();
+    let documents = bench.documents("c");
+    assert_eq!(documents.len(), 1);
+    let id = Uuid::new_v5(&collection, &name).simple();
+    assert_eq!(documents[0]["document_id"], format!("doc_{id}"));
 }
 
 #[test]
