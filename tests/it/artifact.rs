@@ -45,7 +45,8 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// `float` says what element k of the vector of row n is; a null where `there` says no.
+/// Texts of some thousand rows fill more than one page, too. `float` says what element k of the
+/// vector of row n is; a null where `there` says no.
 fn rows(
     range: std::ops::Range<usize>,
     there: impl Fn(usize) -> bool,
@@ -58,7 +59,10 @@ fn rows(
     let field = Arc::new(Field::new("item", DataType::Float32, false));
     let nulls = (nulls.null_count() > 0).then_some(nulls);
     let vectors = FixedSizeListArray::new(field, DIMENSION as i32, Arc::new(floats), nulls);
-    let texts: StringArray = range.clone().map(|n| there(n).then(|| format!("text {n}"))).collect();
+    let texts: StringArray = range
+        .clone()
+        .map(|n| there(n).then(|| format!("text {n} {}", "-".repeat(n % 200))))
+        .collect();
     let numbers: Int64Array = range.map(|n| Some(n as i64)).collect();
     let columns: Vec<ArrayRef> = vec![Arc::new(numbers), Arc::new(texts), Arc::new(vectors)];
     RecordBatch::try_new(schema(), columns).unwrap()

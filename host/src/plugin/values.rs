@@ -125,7 +125,9 @@ impl<'de> Visitor<'de> for Json {
     }
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
         // No sink takes it: the protocol has signed integers only.
-        i64::try_from(value).map(|_| ()).map_err(|_| E::custom("an integer above i64"))
+        i64::try_from(value)
+            .map(|_| ())
+            .map_err(|_| E::custom("an integer above 9223372036854775807"))
     }
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
         Ok(())
