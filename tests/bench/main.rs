@@ -13,6 +13,8 @@ mod measure;
 mod native;
 mod peers;
 mod run;
+#[path = "../torture/mod.rs"]
+mod torture;
 
 use anyhow::{Context, Result, bail};
 use digest::Expected;
@@ -52,6 +54,10 @@ fn main() -> Result<()> {
     match words.next().as_deref() {
         Some("engine") => engine(&parse(words)?),
         Some("child") => run::child(words.collect()),
+        Some("torture") => {
+            let work = parse(std::iter::empty())?.work.with_file_name("torture");
+            torture::main(&words.collect::<Vec<_>>(), &work)
+        }
         _ => {
             println!("{HELP}");
             Ok(())

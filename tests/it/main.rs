@@ -10,3 +10,4 @@ mod plugin;
 mod sink;
 mod support;
 mod tidy;
+mod torture;

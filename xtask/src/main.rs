@@ -22,6 +22,7 @@ The project's chores: ./x COMMAND
   demo [NAME…]     build everything, then run the examples (all, or those named)
   test [FILTER…]   build everything and run the tests (all, or those whose name contains a filter)
   bench ARG…       build everything, then run the benchmark: ./x bench engine
+  torture KIND …   build everything, then break it: ./x torture (lists the kinds)
   guests           build the extractors: plugins, hostile test guests, examples
   fmt              format the code
   lint             check the format, then clippy
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
 
 fn run(words: &[String]) -> Result<()> {
     let (command, rest) = words.split_first().map_or(("help", words), |(c, rest)| (c, rest));
-    let takes_arguments = matches!(command, "demo" | "test" | "bench");
+    let takes_arguments = matches!(command, "demo" | "test" | "bench" | "torture");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("`./x {command}` takes no arguments, but got `{word}`");
     }
@@ -54,6 +55,7 @@ fn run(words: &[String]) -> Result<()> {
         "demo" => demo::run(&tree, rest),
         "test" => test::run(&tree, rest),
         "bench" => bench::run(&tree, rest),
+        "torture" => bench::run(&tree, &[&["torture".to_string()], rest].concat()),
         "guests" => guests::run(&tree),
         "fmt" => lint::format(&tree),
         "lint" => lint::run(&tree),

@@ -1,0 +1,64 @@
+//! `./x torture KIND`: what ARCHITECTURE.md promises, under force. Each kind prints what it does on
+//! stderr and one figure at the end; a broken promise is an error. The tests run small forms of
+//! them (`tests/it/torture.rs`).
+
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub(crate) mod batch;
+
+/// One run of one kind.
+pub(crate) struct Torture {
+    /// An empty folder of its own.
+    pub(crate) work: PathBuf,
+    /// `--name N` by name.
+    numbers: BTreeMap<String, u64>,
+}
+
+type Kind = (&'static str, &'static str, fn(&Torture) -> Result<String>);
+
+/// Name, options with their defaults in the full form, and what runs it.
+const KINDS: &[Kind] = &[];
+
+impl Torture {
+    pub(crate) fn new(work: PathBuf, numbers: &[(&str, u64)]) -> Torture {
+        let numbers = numbers.iter().map(|(name, number)| (name.to_string(), *number)).collect();
+        Torture { work, numbers }
+    }
+
+    /// The option, or what the full form uses.
+    pub(crate) fn number(&self, name: &str, full: u64) -> u64 {
+        self.numbers.get(name).copied().unwrap_or(full)
+    }
+}
+
+/// `KIND [--name N]…`; data goes to a folder below `work`, which is removed when all is well.
+pub(crate) fn main(words: &[String], work: &std::path::Path) -> Result<()> {
+    let Some((name, rest)) = words.split_first() else { bail!("{}", help()) };
+    let Some((name, _, run)) = KINDS.iter().find(|(known, ..)| known == name) else {
+        bail!("there is no torture `{name}`\n{}", help());
+    };
+    let mut numbers = BTreeMap::new();
+    for pair in rest.chunks(2) {
+        let [option, value] = pair else { bail!("{} needs a number\n{}", pair[0], help()) };
+        let option = option.strip_prefix("--").with_context(help)?;
+        let value = value.parse().with_context(|| format!("--{option} needs a number"))?;
+        numbers.insert(option.to_string(), value);
+    }
+    let work = work.join(name);
+    if work.exists() {
+        std::fs::remove_dir_all(&work)?;
+    }
+    std::fs::create_dir_all(&work)?;
+    let figure = run(&Torture { work: work.clone(), numbers })?;
+    ensure!(!figure.is_empty(), "torture {name} has no figure");
+    std::fs::remove_dir_all(&work)?;
+    println!("{figure}");
+    Ok(())
+}
+
+fn help() -> String {
+    let kinds = KINDS.iter().map(|(name, options, _)| format!("\n  {name} {options}"));
+    format!("torture KIND [--option N]…{}", kinds.collect::<String>())
+}
