@@ -3,7 +3,7 @@
 //! registered components, `cache/` compiled ones, `tmp/`, `control/` requests to a running process.
 
 use crate::artifact::Artifacts;
-use crate::engine::{Engine, Registry};
+use crate::engine::{Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
 use crate::plugin::{Host, Limits};
@@ -24,7 +24,9 @@ pub struct Settings {
     pub storage_options: Vec<(String, String)>,
     /// Folders of components, besides those beside the binary.
     pub extractors: Vec<PathBuf>,
+    /// Threads that run partitions, see [`Engine::workers`].
     pub workers: usize,
+    pub patience: Patience,
     pub limits: Limits,
 }
 
@@ -50,6 +52,7 @@ impl App {
     pub fn with_registry(settings: &Settings, registry: Registry) -> Result<App> {
         let data_dir = std::path::absolute(&settings.data_dir)
             .context(Code::Invalid, || format!("{} is not a path", settings.data_dir.display()))?;
+        tracing::trace!(target: "quarry::step", step = "open");
         let lock = DirectoryLock::acquire(&data_dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -73,7 +76,8 @@ impl App {
             registry,
             sink,
             sink_name: settings.sink.clone(),
-            workers: settings.workers.max(1),
+            workers: settings.workers,
+            patience: settings.patience,
             storage_options: settings.storage_options.clone(),
             scratch: data_dir.join("tmp"),
             runtime: handle,

@@ -26,6 +26,8 @@ pub enum Code {
     StorageFull,
     /// Stored bytes are not what was written.
     Corrupt,
+    /// The state store could not write and accepts nothing any more.
+    StateFailed,
     /// The run was interrupted and can be resumed.
     Interrupted,
     /// A bug: an invariant of this program does not hold.
@@ -43,6 +45,7 @@ impl Code {
             Code::Unavailable => "unavailable",
             Code::StorageFull => "storage_full",
             Code::Corrupt => "corrupt",
+            Code::StateFailed => "state_failed",
             Code::Interrupted => "interrupted",
             Code::Internal => "internal",
         }
@@ -55,6 +58,7 @@ impl Code {
             Code::NotFound => 4,
             Code::Conflict | Code::Extractor | Code::Internal => 1,
             Code::Unavailable => 69,
+            Code::StateFailed => 71,
             Code::StorageFull | Code::Corrupt => 74,
             Code::InUse => 75,
             Code::Interrupted => 130,

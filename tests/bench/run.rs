@@ -7,7 +7,7 @@ use crate::{Options, export};
 use anyhow::{Context, Result, ensure};
 use quarry::app::{App, Settings};
 use quarry::config::Pipeline;
-use quarry::engine::{Progress, Registry, Stop, Submission, Submitted};
+use quarry::engine::{Patience, Progress, Registry, Stop, Submission, Submitted};
 use quarry::plugin::Limits;
 use quarry::store::BatchRecord;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         storage_options: Vec::new(),
         extractors: std::env::var_os("QUARRY_EXTRACTORS").map(PathBuf::from).into_iter().collect(),
         workers: std::thread::available_parallelism().map_or(1, usize::from),
+        patience: Patience::default(),
         limits: Limits::default(),
     };
     let app = match variant.as_str() {

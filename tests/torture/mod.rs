@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+#[allow(dead_code)]
 pub(crate) mod batch;
 
 /// One run of one kind.

@@ -25,7 +25,7 @@ use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -74,6 +74,34 @@ impl Artifacts {
             .runtime
             .block_on(async { self.store.put(&path, PutPayload::from_bytes(bytes)).await });
         done.map(|_| ()).map_err(|error| store_error(error, "write", &self.name_of(name)))
+    }
+
+    /// Writes an object that must not exist yet; no, when it does.
+    pub fn create(&self, name: &str, bytes: Bytes) -> Result<bool> {
+        let path = self.path(name);
+        let (payload, mode) = (PutPayload::from_bytes(bytes), PutMode::Create.into());
+        match self.runtime.block_on(async { self.store.put_opts(&path, payload, mode).await }) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(store_error(error, "write", &self.name_of(name))),
+        }
+    }
+
+    /// Names of everything in a folder and below it, relative to this one, sorted.
+    pub fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let prefix = self.path(folder);
+        let listed = self.runtime.block_on(async {
+            let found = self.store.list(Some(&prefix)).map_ok(|meta| meta.location);
+            found.try_collect::<Vec<ObjectPath>>().await
+        });
+        let paths = listed.map_err(|error| store_error(error, "list", &self.name_of(folder)))?;
+        let below = |path: &ObjectPath| {
+            let parts = path.prefix_match(&self.base)?.map(|part| part.as_ref().to_string());
+            Some(parts.collect::<Vec<_>>().join("/"))
+        };
+        let mut names: Vec<String> = paths.iter().filter_map(below).collect();
+        names.sort();
+        Ok(names)
     }
 
     pub fn get(&self, name: &str) -> Result<Bytes> {

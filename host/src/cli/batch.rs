@@ -29,6 +29,12 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    #[command(before_help = "Example: quarry batch events btch_0199c0ffee00")]
+    /// What happened to a batch: claims, waits, ends.
+    Events {
+        /// Batch id
+        id: String,
+    },
     #[command(before_help = "Example: quarry batch cancel btch_0199c0ffee00")]
     /// Ends a batch. Documents that were committed stay. When another process is running it, that
     /// process is asked.
@@ -43,6 +49,7 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::List => list(options),
         Command::Get { id } => get(options, id),
         Command::Errors { id, limit } => errors(options, id, *limit),
+        Command::Events { id } => events(options, id),
         Command::Cancel { id } => cancel(options, id),
     }
 }
@@ -75,6 +82,15 @@ fn errors(options: &GlobalOptions, id: &str, limit: usize) -> Done {
     let letters = app.engine.dead_letters(&record, limit)?;
     let rows: Vec<Value> = letters.iter().map(|letter| json!(letter)).collect();
     printer::list(options, &rows, &ERRORS);
+    Ok(DONE)
+}
+
+fn events(options: &GlobalOptions, id: &str) -> Done {
+    let app = options.open()?;
+    let record = app.engine.store.batch(&BatchId::parse(id)?)?;
+    let events = app.engine.store.events(&record.id)?;
+    let rows: Vec<Value> = events.iter().map(|event| json!(event)).collect();
+    printer::list(options, &rows, &EVENTS);
     Ok(DONE)
 }
 
@@ -153,6 +169,8 @@ const GET: [printer::Column; 14] = [
     ("error", "/error"),
     ("collections", "/collections"),
 ];
+
+const EVENTS: [printer::Column; 3] = [("at", "/at"), ("event", "/kind"), ("text", "/text")];
 
 const ERRORS: [printer::Column; 7] = [
     ("object", "/object"),

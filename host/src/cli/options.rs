@@ -2,6 +2,7 @@
 
 use super::wrong_option;
 use crate::app::{App, Settings};
+use crate::engine::Patience;
 use crate::error::Result;
 use crate::plugin::Limits;
 use clap::{Args, ValueEnum};
@@ -75,6 +76,7 @@ impl GlobalOptions {
             storage_options: self.storage_options()?,
             extractors: self.extractors.clone(),
             workers: 1,
+            patience: Patience::default(),
             limits: Limits::default(),
         })
     }

@@ -70,7 +70,7 @@ impl Drop for Watch {
 /// `quarry batch cancel` in another process leaves a file.
 fn obey(request: &PathBuf, stop: &Stop) {
     if request.exists() && !stop.canceled() {
-        stop.cancel.store(true, Ordering::Relaxed);
+        stop.cancel();
         let _ = std::fs::remove_file(request);
     }
 }
@@ -79,6 +79,7 @@ struct Display {
     bar: Option<ProgressBar>,
     quiet: bool,
     last_line: Instant,
+    parked: bool,
     /// When and how many rows, within the window.
     samples: VecDeque<(Instant, u64)>,
 }
@@ -92,7 +93,7 @@ impl Display {
             );
             bar
         });
-        Display { bar, quiet, last_line: Instant::now(), samples: VecDeque::new() }
+        Display { bar, quiet, last_line: Instant::now(), parked: false, samples: VecDeque::new() }
     }
 
     fn update(&mut self, plan: &Plan, progress: &Progress) {
@@ -120,15 +121,24 @@ impl Display {
             left if rate > 0.0 => human(left as f64 / rate),
             _ => "unknown".to_string(),
         };
-        let line = format!(
-            "tier {}/{} · {} of {} rows · {:.0} rows/s · ~{eta} remaining · {} errors",
-            tier + 1,
-            plan.tiers(),
-            thousands(done),
-            thousands(known),
-            rate,
-            thousands(failed)
-        );
+        let parked = progress.parked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waiting = parked.as_ref().map(|reason| format!("waiting, {reason}"));
+        let line = waiting.unwrap_or_else(|| {
+            format!(
+                "tier {}/{} · {} of {} rows · {:.0} rows/s · ~{eta} remaining · {} errors",
+                tier + 1,
+                plan.tiers(),
+                thousands(done),
+                thousands(known),
+                rate,
+                thousands(failed)
+            )
+        });
+        if parked.is_some() != self.parked {
+            // Whoever reads a log should not have to wait for the next line.
+            self.parked = parked.is_some();
+            self.last_line = now - LINE_EVERY;
+        }
         if let Some(bar) = &self.bar {
             bar.set_message(line);
             bar.tick();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const WITH_ROW_ERRORS: u8 = 3;
 const FAILED: u8 = 1;
@@ -47,6 +47,10 @@ pub(super) struct Arguments {
     /// Time that one extractor call may take, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
     call_ms_max: u64,
+    /// How long to wait for a store or sink that is out of reach, or for a full disk, before giving
+    /// up, in seconds; the batch can be resumed then
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    patience: u64,
     /// Exit with 3 when rows failed
     #[arg(long)]
     fail_on_errors: bool,
@@ -60,6 +64,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     settings.artifacts = arguments.artifacts.clone();
     settings.workers = arguments.workers.unwrap_or_else(cores);
     settings.limits.call_ms_max = arguments.call_ms_max;
+    settings.patience.limit = Duration::from_secs(arguments.patience);
     let app = App::open(&settings)?;
     let manifests: Vec<(Option<String>, String)> =
         arguments.manifest.iter().map(|given| named(given, &pipeline)).collect();
@@ -128,7 +133,7 @@ fn listen(app: &App, stop: Arc<Stop>) {
                 std::process::exit(130);
             }
             eprintln!("finishing what was begun; once more leaves at once");
-            stop.drain.store(true, Ordering::Relaxed);
+            stop.drain();
         }
     });
 }

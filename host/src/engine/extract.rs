@@ -1,7 +1,9 @@
 //! Calls an extractor on a partition and isolates the rows that it can not do: a failed call is
 //! halved until the poison row stands alone.
 
+use crate::error::Result;
 use crate::plugin::{Failure, Input, InputColumn, Instance, Output};
+use crate::store::Watch;
 
 /// One successful call: rows [from, from + output.counts.len()).
 pub struct Piece {
@@ -46,7 +48,11 @@ pub fn extract(
             return None;
         }
         extracted.calls += 1;
-        match instance.run(&slice(input, from, rows)) {
+        let answer = instance.run(&slice(input, from, rows));
+        if answer.is_err() && stop() {
+            return None;
+        }
+        match answer {
             Ok(output) => keep(&mut extracted, from, before + 1, output),
             Err(failure) if rows == 1 => extracted.dead.push(buried(from, before + 1, failure)),
             Err(_) => {
@@ -57,6 +63,45 @@ pub fn extract(
         }
     }
     Some(extracted)
+}
+
+/// Times that a row may be begun without an end before it is held to be what kills the host. A host
+/// that is killed for other reasons hardly ever dies that often in the same row.
+const ROW_DEATHS_MAX: u32 = 3;
+/// The code of such a row's dead letter.
+const HOST_DEATH: &str = "host_death";
+
+/// One row after the other, each noted durably before it begins: where earlier processes died, the
+/// row that killed them is found and left out.
+pub fn extract_watched(
+    instance: &mut dyn Instance,
+    input: &Input,
+    mut watch: Watch,
+    note: &dyn Fn(&Watch) -> Result<()>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Extracted>> {
+    if watch.begun >= ROW_DEATHS_MAX && !watch.buried.contains(&watch.row) {
+        watch.buried.push(watch.row);
+    }
+    let suspect = (watch.row, watch.begun);
+    let mut extracted = Extracted::default();
+    for row in 0..input.rows {
+        let number = row as u32;
+        if watch.buried.contains(&number) {
+            let message = format!("the host died {ROW_DEATHS_MAX} times while it ran this row");
+            let (code, log) = (HOST_DEATH.to_string(), Vec::new());
+            extracted.dead.push(DeadRow { row, code, message, attempts: ROW_DEATHS_MAX, log });
+            continue;
+        }
+        let before = if suspect.0 == number { suspect.1 } else { 0 };
+        (watch.row, watch.begun) = (number, before + 1);
+        note(&watch)?;
+        let Some(one) = extract(instance, &slice(input, row, 1), stop) else { return Ok(None) };
+        extracted.calls += one.calls;
+        extracted.pieces.extend(one.pieces.into_iter().map(|piece| Piece { from: row, ..piece }));
+        extracted.dead.extend(one.dead.into_iter().map(|dead| DeadRow { row, ..dead }));
+    }
+    Ok(Some(extracted))
 }
 
 fn keep(extracted: &mut Extracted, from: usize, attempts: u32, output: Output) {

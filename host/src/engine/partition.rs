@@ -3,18 +3,20 @@
 use super::assemble::Assembler;
 use super::bind::{self, Bound};
 use super::columns::{needed_columns, part_schema};
+use super::commit;
 use super::dead;
-use super::extract::{Extracted, extract};
+use super::extract::{Extracted, extract, extract_watched};
 use super::flatten::artifact_name;
 use super::plan::{RowField, Source};
 use super::run::Run;
 use super::schedule::{Job, JobInput};
+use super::step;
 use crate::artifact::{PartReader, PartWriter, References, Slice};
 use crate::config::{PARTITION_BYTES, PARTITION_ROWS};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::Funnel;
 use crate::plugin::Instance;
-use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store};
+use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Watch};
 use arrow_array::RecordBatch;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -25,6 +27,8 @@ use std::time::Instant;
 /// Rows of a part are handed to the sink and to the next tier in memory up to this size; larger
 /// ones are read back.
 const HELD_BYTES_MAX: usize = 32 << 20;
+/// Processes that died while they ran a partition, after which its rows are run one by one.
+const HOST_DEATHS_MAX: u32 = 2;
 /// A row group of a part is ended at this size.
 const ROW_GROUP_BYTES: usize = 32 << 20;
 
@@ -54,26 +58,75 @@ impl<'a> Worker<'a> {
 
     /// `None` when the batch was canceled meanwhile.
     pub fn process(&mut self, job: &Job) -> Result<Option<Done>> {
+        self.lease(job)?;
+        let done = self.attempt(job);
+        if !matches!(done, Ok(Some(_))) {
+            // This process lives: the attempt does not count as one that killed its host. A state
+            // that can not take it has said why already.
+            let (attempts, state) = (job.attempts, self.leased(job.watch.clone()));
+            let record = PartitionRecord { state, attempts, round: self.run.round };
+            let _ = self.run.store.post(vec![Store::put_partition(
+                &self.run.batch,
+                &job.key,
+                &record,
+            )?]);
+        }
+        done
+    }
+
+    fn attempt(&mut self, job: &Job) -> Result<Option<Done>> {
         let run = self.run;
-        let lease = PartitionRecord {
-            state: PartitionState::Leased { fence: run.fence },
-            attempts: job.attempts + 1,
-        };
-        run.store.note(vec![Store::put_partition(&run.batch, &job.key, &lease)?])?;
+        let key = &job.key;
         let times = &run.progress.times;
-        let rows = timed(&times.read, || self.read(job))?;
-        let bound = self.bind(&job.key, &rows)?;
-        let Some(extracted) = timed(&times.extract, || self.extract(&job.key, &bound))? else {
+        let rows = timed(&times.read, || run.patiently("read rows", || self.read(job)))?;
+        let bound = self.bind(key, &rows)?;
+        step::of(key, "guest");
+        let Some(extracted) = timed(&times.extract, || self.extract(job, &bound))? else {
             return Ok(None);
         };
         run.progress.calls.fetch_add(u64::from(extracted.calls), Ordering::Relaxed);
-        let written = self.write(&job.key, &bound, &extracted)?;
-        let record = PartitionRecord { state: written.state, attempts: lease.attempts };
-        timed(&times.commit, || {
-            run.store.commit(vec![Store::put_partition(&run.batch, &job.key, &record)?])
+        step::of(key, "part");
+        let written = run.patiently("write a part", || self.write(key, &bound, &extracted))?;
+        let (state, attempts) = (written.state, job.attempts + 1);
+        let record = PartitionRecord { state, attempts, round: run.round };
+        let record = timed(&times.commit, || self.commit(key, record))?;
+        let held = self.hold(key, written.rows.as_deref())?;
+        Ok(Some(Done { key: key.clone(), record, held, rows: written.rows }))
+    }
+
+    /// Notes that the partition is begun. Waited for only where an earlier process died: if this
+    /// one dies of the same row, that has to be known.
+    fn lease(&self, job: &Job) -> Result<()> {
+        step::of(&job.key, "lease");
+        let run = self.run;
+        let (state, attempts) = (self.leased(job.watch.clone()), job.attempts + 1);
+        let record = PartitionRecord { state, attempts, round: run.round };
+        run.patiently("note a lease", || {
+            let ops = vec![Store::put_partition(&run.batch, &job.key, &record)?];
+            match run.fence {
+                1 => run.store.post(ops),
+                _ => run.store.commit(ops),
+            }
+        })
+    }
+
+    fn leased(&self, watch: Option<Watch>) -> PartitionState {
+        PartitionState::Leased { fence: self.run.fence, watch }
+    }
+
+    /// The marker first, which decides; then the record, which may follow at leisure: it can be
+    /// made again from the marker.
+    fn commit(&self, key: &PartitionKey, record: PartitionRecord) -> Result<PartitionRecord> {
+        step::of(key, "marker");
+        let run = self.run;
+        let record = run.patiently("publish a marker", || {
+            commit::publish(&run.artifacts, key, run.fence, record.clone())
         })?;
-        let held = self.hold(&job.key, written.rows.as_deref())?;
-        Ok(Some(Done { key: job.key.clone(), record, held, rows: written.rows }))
+        step::of(key, "commit");
+        run.patiently("record a partition", || {
+            run.store.post(vec![Store::put_partition(&run.batch, key, &record)?])
+        })?;
+        Ok(record)
     }
 
     fn read(&self, job: &Job) -> Result<RecordBatch> {
@@ -113,18 +166,30 @@ impl<'a> Worker<'a> {
         bind::bind(collection, &fields, rows, &self.references)
     }
 
-    fn extract(&mut self, key: &PartitionKey, bound: &Bound) -> Result<Option<Extracted>> {
+    fn extract(&mut self, job: &Job, bound: &Bound) -> Result<Option<Extracted>> {
         let run = self.run;
+        let key = &job.key;
         let instance = match self.instances.entry(key.collection) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let collection = &run.plan.collections[key.collection];
-                let instance =
+                let mut instance =
                     run.extractors[key.collection].instantiate(&collection.parameters)?;
+                instance.stop_with(run.stop.cancel_flag());
                 entry.insert(instance)
             }
         };
-        Ok(extract(instance.as_mut(), &bound.input, &|| run.stop.canceled()))
+        let stop = || run.stop.canceled();
+        if job.attempts < HOST_DEATHS_MAX && job.watch.is_none() {
+            return Ok(extract(instance.as_mut(), &bound.input, &stop));
+        }
+        let note = |watch: &Watch| {
+            let state = PartitionState::Leased { fence: run.fence, watch: Some(watch.clone()) };
+            let record = PartitionRecord { state, attempts: job.attempts + 1, round: run.round };
+            run.store.commit(vec![Store::put_partition(&run.batch, key, &record)?])
+        };
+        let watch = job.watch.clone().unwrap_or_default();
+        extract_watched(instance.as_mut(), &bound.input, watch, &note, &stop)
     }
 
     fn write(&self, key: &PartitionKey, bound: &Bound, extracted: &Extracted) -> Result<Written> {

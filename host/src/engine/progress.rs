@@ -3,6 +3,8 @@
 use super::plan::Plan;
 use crate::model::Funnel;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 #[derive(Default)]
 pub struct Counters {
@@ -22,6 +24,8 @@ pub struct Progress {
     pub sunk: AtomicU64,
     /// Guest calls.
     pub calls: AtomicU64,
+    /// What the batch waits for, when it can not go on.
+    pub parked: Mutex<Option<String>>,
     pub times: Times,
 }
 
@@ -43,6 +47,7 @@ impl Progress {
             rows_flattened: AtomicU64::new(0),
             sunk: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            parked: Mutex::default(),
             times: Times::default(),
         }
     }
@@ -62,18 +67,48 @@ impl Progress {
 /// How a run is asked to end early.
 #[derive(Default)]
 pub struct Stop {
-    /// Finish what was begun, begin nothing new; the batch can be resumed.
-    pub drain: AtomicBool,
-    /// End before the next guest call; the batch is canceled.
-    pub cancel: AtomicBool,
+    drain: AtomicBool,
+    /// Running guests look at it, too.
+    cancel: Arc<AtomicBool>,
+    lock: Mutex<()>,
+    asked: Condvar,
 }
 
 impl Stop {
+    /// Finish what was begun, begin nothing new; the batch can be resumed.
+    pub fn drain(&self) {
+        self.set(&self.drain);
+    }
+
+    /// End at once, in the middle of guest calls; the batch is canceled.
+    pub fn cancel(&self) {
+        self.set(&self.cancel);
+    }
+
+    fn set(&self, flag: &AtomicBool) {
+        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        flag.store(true, Ordering::SeqCst);
+        self.asked.notify_all();
+    }
+
     pub fn draining(&self) -> bool {
-        self.drain.load(Ordering::Relaxed) || self.canceled()
+        self.drain.load(Ordering::SeqCst) || self.canceled()
     }
 
     pub fn canceled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.cancel.load(Ordering::SeqCst)
+    }
+
+    /// Becomes true when the batch is canceled.
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        self.cancel.clone()
+    }
+
+    /// Waits that long, or until somebody asks to stop.
+    pub fn wait(&self, duration: Duration) {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.draining() {
+            let _ = self.asked.wait_timeout_while(lock, duration, |()| !self.draining());
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! Drives a claimed batch: worker threads take partitions from the schedule until it is finished.
 
 use super::partition::{Done, Worker, funnel};
+use super::patience::Patience;
 use super::plan::Plan;
 use super::progress::{Progress, Stop};
 use super::schedule::{Next, Schedule};
 use super::sinker::{self, Item};
 use crate::artifact::Artifacts;
+use crate::env::Env;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::BatchId;
 use crate::plugin::Extractor;
 use crate::sink::VectorSink;
-use crate::store::Store;
+use crate::store::{BatchRecord, Store};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -21,6 +23,10 @@ use tokio::runtime::Handle;
 pub struct Run {
     pub batch: BatchId,
     pub plan: Arc<Plan>,
+    /// As it was last written.
+    pub record: Mutex<BatchRecord>,
+    pub env: Env,
+    pub patience: Patience,
     /// By collection.
     pub extractors: Vec<Arc<dyn Extractor>>,
     pub store: Arc<Store>,
@@ -30,6 +36,7 @@ pub struct Run {
     pub blobs: Artifacts,
     pub sink: Option<Arc<dyn VectorSink>>,
     pub fence: u64,
+    pub round: u32,
     /// Number of the run in the namespace.
     pub run: u64,
     pub workers: usize,
@@ -81,6 +88,9 @@ fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Error {
 
 impl Run {
     pub fn work(&self, schedule: Schedule) -> Result<Ended> {
+        if self.workers == 0 {
+            return self.work_alone(schedule);
+        }
         let board = Board { schedule, failure: None };
         let shared = Shared { schedule: Mutex::new(board), changed: Condvar::new() };
         let (queue, items) = sinker::queue();
@@ -120,10 +130,7 @@ impl Run {
         if let Some(error) = shared.lock().failure.take() {
             return Err(error);
         }
-        if self.stop.canceled() {
-            return Ok(Ended::Canceled);
-        }
-        Ok(if self.stop.draining() { Ended::Drained } else { Ended::Finished })
+        Ok(self.ended())
     }
 
     fn worker(&self, shared: &Shared, queue: &SyncSender<Item>) -> Result<()> {
@@ -145,48 +152,71 @@ impl Run {
                     }
                 }
             };
-            let (done, unsunk) = match next {
-                Next::Run(job) => {
-                    if job.attempts > 0 {
-                        self.repeated.fetch_add(1, Ordering::Relaxed);
-                    }
-                    let Some(done) = worker.process(&job)? else {
-                        shared.changed.notify_all();
-                        return Ok(());
-                    };
-                    (done, true)
-                }
-                Next::Done { key, record, unsunk } => {
-                    (Done { key, record, held: None, rows: None }, unsunk)
-                }
-                Next::Wait => continue,
-                Next::Finished => {
-                    shared.changed.notify_all();
-                    return Ok(());
-                }
+            let Some((done, unsunk)) = self.perform(&mut worker, next)? else {
+                shared.changed.notify_all();
+                return Ok(());
             };
-            self.finished(shared, queue, done, unsunk)?;
+            let item = self.committed(&mut shared.lock().schedule, done, unsunk);
+            shared.changed.notify_all();
+            if let Some(item) = item
+                && queue.send(item).is_err()
+            {
+                // The sink thread has failed and said why.
+                return Ok(());
+            }
         }
     }
 
-    /// Lets the readers start, then hands the part to the sink.
-    fn finished(
-        &self,
-        shared: &Shared,
-        queue: &SyncSender<Item>,
-        done: Done,
-        unsunk: bool,
-    ) -> Result<()> {
+    /// Everything in this thread: the order of all effects depends on nothing but the input.
+    fn work_alone(&self, mut schedule: Schedule) -> Result<Ended> {
+        let mut worker = Worker::new(self);
+        let mut sink = sinker::Pending::new(self);
+        while !self.stop.draining() {
+            let next = schedule.next(&self.store)?;
+            if matches!(next, Next::Wait) {
+                return Err(Error::internal("the schedule waits for itself"));
+            }
+            let Some((done, unsunk)) = self.perform(&mut worker, next)? else { break };
+            if let Some(item) = self.committed(&mut schedule, done, unsunk) {
+                sink.write(item)?;
+            }
+        }
+        sink.flush()?;
+        Ok(self.ended())
+    }
+
+    fn ended(&self) -> Ended {
+        match (self.stop.canceled(), self.stop.draining()) {
+            (true, _) => Ended::Canceled,
+            (false, true) => Ended::Drained,
+            (false, false) => Ended::Finished,
+        }
+    }
+
+    /// Runs what is to be run; whether its documents are still to go to the sink comes with it.
+    /// `None` when there is nothing left to do for this worker.
+    fn perform(&self, worker: &mut Worker<'_>, next: Next) -> Result<Option<(Done, bool)>> {
+        Ok(match next {
+            Next::Run(job) => {
+                if job.attempts > 0 {
+                    self.repeated.fetch_add(1, Ordering::Relaxed);
+                }
+                worker.process(&job)?.map(|done| (done, true))
+            }
+            Next::Done { key, record, unsunk } => {
+                Some((Done { key, record, held: None, rows: None }, unsunk))
+            }
+            Next::Wait | Next::Finished => None,
+        })
+    }
+
+    /// Lets the readers start; what is to go to the sink comes back.
+    fn committed(&self, schedule: &mut Schedule, done: Done, unsunk: bool) -> Option<Item> {
         let Done { key, record, held, rows } = done;
         let readers = self.plan.readers(key.collection);
         self.progress.committed(key.collection, &funnel(&record), &readers);
-        shared.lock().schedule.committed(&key, &record, held);
-        shared.changed.notify_all();
+        schedule.committed(&key, &record, held);
         let wanted = self.sink.is_some() && self.plan.collections[key.collection].searchable;
-        if unsunk && wanted && queue.send(Item { key, record, rows }).is_err() {
-            // The sink thread has failed and said why.
-            return Ok(());
-        }
-        Ok(())
+        (unsunk && wanted).then_some(Item { key, record, rows })
     }
 }

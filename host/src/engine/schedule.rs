@@ -8,7 +8,7 @@ use super::flatten::Flattened;
 use super::plan::{Plan, Source};
 use crate::error::Result;
 use crate::model::BatchId;
-use crate::store::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Store};
+use crate::store::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Store, Watch};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub struct Job {
     pub key: PartitionKey,
     pub input: JobInput,
     pub attempts: u32,
+    /// Where an earlier process that ran it row by row died.
+    pub watch: Option<Watch>,
 }
 
 #[derive(Debug, Clone)]
@@ -120,12 +122,12 @@ impl Schedule {
                         PartitionState::Committed { sunk, .. } => {
                             Next::Done { key, record, unsunk: !sunk }
                         }
-                        PartitionState::Leased { .. } => {
+                        PartitionState::Leased { watch, .. } => {
                             let attempts = record.attempts;
-                            Next::Run(Box::new(Job { key, input, attempts }))
+                            Next::Run(Box::new(Job { key, input, attempts, watch }))
                         }
                     },
-                    None => Next::Run(Box::new(Job { key, input, attempts: 0 })),
+                    None => Next::Run(Box::new(Job { key, input, attempts: 0, watch: None })),
                 });
             }
         }
@@ -154,6 +156,10 @@ impl Schedule {
             }
             Feed::Slices(slices) => Ok(slices.draw()),
             Feed::Parts { collection, source, from, after } => {
+                if after.is_none() {
+                    // What the state is still to be told of would be passed over.
+                    store.settle()?;
+                }
                 let found = store.next_partition(&self.batch, *from, after.as_ref())?;
                 let Some((key, record)) = found else { return Ok(None) };
                 *after = Some(key.clone());

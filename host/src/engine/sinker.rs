@@ -1,12 +1,13 @@
 //! Writes committed parts into the vector sink. One thread: the embedded engine serialises writers
 //! anyway, and a single one bounds what is held.
 
-use super::documents::{Origin, documents};
+use super::documents::Origin;
 use super::partition::timed;
 use super::run::Run;
 use super::schedule;
+use super::step;
 use crate::artifact::PartReader;
-use crate::error::{Code, Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::store::{Op, PartitionKey, PartitionRecord, PartitionState, Store};
 use arrow_array::RecordBatch;
 use std::sync::atomic::Ordering;
@@ -33,50 +34,34 @@ pub fn queue() -> (SyncSender<Item>, Receiver<Item>) {
 
 /// Ends when all senders are gone; then everything received is durable and recorded.
 pub fn drain(run: &Run, items: &Receiver<Item>) -> Result<()> {
-    let mut pending = Pending { run, ops: Vec::new(), documents: 0 };
+    let mut pending = Pending::new(run);
     for item in items {
-        timed(&run.progress.times.sink, || pending.write(item))?;
+        pending.write(item)?;
     }
-    timed(&run.progress.times.sink, || pending.flush())
+    pending.flush()
 }
 
 /// Written but not flushed yet.
-struct Pending<'a> {
+pub struct Pending<'a> {
     run: &'a Run,
     ops: Vec<Op>,
     documents: usize,
 }
 
-impl Pending<'_> {
-    fn write(&mut self, item: Item) -> Result<()> {
+impl<'a> Pending<'a> {
+    pub fn new(run: &'a Run) -> Pending<'a> {
+        Pending { run, ops: Vec::new(), documents: 0 }
+    }
+
+    pub fn write(&mut self, item: Item) -> Result<()> {
         let run = self.run;
-        let Some(sink) = &run.sink else { return Ok(()) };
+        self.documents += timed(&run.progress.times.sink, || upsert(run, &item))?;
         let PartitionState::Committed { funnel, part, dead, slice_rows, .. } = item.record.state
         else {
             return Err(Error::internal("only committed partitions go to the sink"));
         };
-        let collection = &run.plan.collections[item.key.collection];
-        if let Some(name) = &part
-            && collection.searchable
-        {
-            let rows = match item.rows {
-                Some(rows) => rows,
-                None => PartReader::read(&run.artifacts, name, None, None)?,
-            };
-            let (path, _) = schedule::path(&run.plan, &item.key);
-            let batch = run.batch.to_string();
-            let origin = Origin { collection, path: &path, batch: &batch, run: run.run };
-            for rows in rows {
-                for from in (0..rows.num_rows()).step_by(UPSERT_DOCUMENTS) {
-                    let count = UPSERT_DOCUMENTS.min(rows.num_rows() - from);
-                    let documents = documents(&origin, &rows.slice(from, count))?;
-                    sink.upsert(&run.plan.namespace, documents)?;
-                    self.documents += count;
-                }
-            }
-        }
         let state = PartitionState::Committed { funnel, part, dead, slice_rows, sunk: true };
-        let record = PartitionRecord { state, attempts: item.record.attempts };
+        let record = PartitionRecord { state, ..item.record };
         self.ops.push(Store::put_partition(&run.batch, &item.key, &record)?);
         if self.documents >= FLUSH_DOCUMENTS {
             self.flush()?;
@@ -85,17 +70,53 @@ impl Pending<'_> {
     }
 
     /// First the sink, then the record that says so.
-    fn flush(&mut self) -> Result<()> {
+    pub fn flush(&mut self) -> Result<()> {
+        let run = self.run;
         if self.ops.is_empty() {
             return Ok(());
         }
-        if let Some(sink) = &self.run.sink {
-            sink.flush(&self.run.plan.namespace)
-                .context(Code::Unavailable, || format!("can not flush {}", sink.location()))?;
+        if let Some(sink) = &run.sink {
+            timed(&run.progress.times.sink, || {
+                run.patiently("flush the vector sink", || sink.flush(&run.plan.namespace))
+            })?;
         }
-        self.run.store.commit(std::mem::take(&mut self.ops))?;
-        self.run.progress.sunk.fetch_add(self.documents as u64, Ordering::Relaxed);
+        run.patiently("record what is in the sink", || run.store.commit(self.ops.clone()))?;
+        self.ops.clear();
+        run.progress.sunk.fetch_add(self.documents as u64, Ordering::Relaxed);
         self.documents = 0;
         Ok(())
     }
+}
+
+/// Writes the documents of a part into the sink and counts them.
+fn upsert(run: &Run, item: &Item) -> Result<usize> {
+    step::of(&item.key, "sink");
+    let Some(sink) = &run.sink else { return Ok(0) };
+    let PartitionState::Committed { part: Some(part), .. } = &item.record.state else {
+        return Ok(0);
+    };
+    let read;
+    let rows = match &item.rows {
+        Some(rows) => rows,
+        None => {
+            read = run
+                .patiently("read a part", || PartReader::read(&run.artifacts, part, None, None))?;
+            &read
+        }
+    };
+    let (path, _) = schedule::path(&run.plan, &item.key);
+    let batch = run.batch.to_string();
+    let collection = &run.plan.collections[item.key.collection];
+    let origin = Origin { collection, path: &path, batch: &batch, run: run.run };
+    let mut documents = 0;
+    for rows in rows {
+        for from in (0..rows.num_rows()).step_by(UPSERT_DOCUMENTS) {
+            let rows = rows.slice(from, UPSERT_DOCUMENTS.min(rows.num_rows() - from));
+            run.patiently("write to the vector sink", || {
+                sink.upsert(&run.plan.namespace, super::documents::documents(&origin, &rows)?)
+            })?;
+            documents += rows.num_rows();
+        }
+    }
+    Ok(documents)
 }

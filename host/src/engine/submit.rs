@@ -3,6 +3,7 @@
 
 use super::flatten::{Flattened, flatten};
 use super::plan::{Pinned, Plan, Source, plan};
+use super::step;
 use super::{BatchManifest, Engine, MANIFEST};
 use crate::config::Pipeline;
 use crate::error::{Code, Context, Error, Result};
@@ -64,6 +65,7 @@ impl Engine {
             _ => {}
         }
         self.check_layout(&plan)?;
+        step::begin("submit");
         let record = self.create(submission, &plan, &manifests, fingerprint)?;
         self.prepare(record, plan, &manifests, progress)
     }
@@ -120,6 +122,7 @@ impl Engine {
 
     /// Plans and pins; the extractors that the pipeline names are loaded and registered.
     pub fn plan(&self, pipeline: &Pipeline) -> Result<Plan> {
+        step::begin("planning");
         let mut describe = |reference: &ExtractorRef,
                             parameters: &Value|
          -> Result<(Pinned, Description)> {
@@ -201,11 +204,15 @@ impl Engine {
             sink: self.sink_name.clone(),
             run: namespace.last_run,
             fence: 0,
+            round: 0,
             repeated_partitions: 0,
             created_at: self.env.timestamp(),
             started_at: None,
             ended_at: None,
             error: None,
+            parked: None,
+            events: 0,
+            history: None,
             collections: Vec::new(),
         };
         self.store.commit(vec![
@@ -231,11 +238,12 @@ impl Engine {
                 return Err(error);
             }
         };
-        let manifest = BatchManifest { batch: record.id.clone(), plan, flattened };
+        record.status = BatchStatus::Queued;
+        let manifest =
+            BatchManifest { batch: record.id.clone(), plan, flattened, record: record.clone() };
         let json = serde_json::to_vec_pretty(&manifest)
             .context(Code::Internal, || "can not encode the batch's manifest".to_string())?;
         self.folder(&record).put(MANIFEST, json.into())?;
-        record.status = BatchStatus::Queued;
         self.store.commit(vec![Store::put_batch(&record)?])?;
         Ok(Submitted::Ready(record.id))
     }

@@ -147,6 +147,7 @@ fn store(shared: &Shared) -> Store<State> {
     let mut store = Store::new(&shared.engine, State::new(shared.limits.clone()));
     store.limiter(|state| &mut state.limiter);
     store.set_max_component_handles(64);
+    store.epoch_deadline_callback(|store| Ok(state::look(store.data())?));
     state::begin(&mut store, describe::BYTES_MAX);
     store
 }

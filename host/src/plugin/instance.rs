@@ -8,6 +8,8 @@ use super::state::{self, State};
 use super::{Failure, Input, Instance, Output, Reason, query};
 use crate::error::{Code, Error, Result};
 use crate::model::{Description, Vector};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use wasmtime::Store;
 use wasmtime::component::{Resource, TypedFunc};
 
@@ -41,6 +43,7 @@ pub(super) struct Slot {
     /// Instances made so far.
     generation: u64,
     made: Made,
+    stop: Arc<AtomicBool>,
 }
 
 /// What the call before made: buffers of the next one are as large from the start.
@@ -70,6 +73,7 @@ impl Slot {
             calls_left,
             generation: 0,
             made: Made::default(),
+            stop: Arc::default(),
         })
     }
 
@@ -106,6 +110,7 @@ impl Slot {
         let expected = self.made.scaled_to(input.rows);
         let sink = Sink::new(input.rows, &self.description, limits, &expected);
         let state = live.store.data_mut();
+        state.stop = self.stop.clone();
         state.batch = Some(batch);
         state.sink = Some(Box::new(sink));
         let call = state.call;
@@ -143,6 +148,10 @@ impl Instance for Slot {
             // The store is dropped: after a trap it is unusable, after an error it may be odd.
             Err(violation) => Err(failure(violation, live.store.data_mut())),
         }
+    }
+
+    fn stop_with(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = stop;
     }
 
     fn embed_query(&mut self, text: &str) -> Result<Vec<(String, Vector)>> {

@@ -31,6 +31,7 @@ use crate::error::Result;
 use crate::model::{Description, Vector};
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Something that can be configured and run. WebAssembly components are one implementation,
 /// natively compiled extractors (in the benchmark) the other.
@@ -53,6 +54,9 @@ pub trait Instance: Send {
     /// Extracts one batch. After a [`Failure`] the instance has already been replaced by a fresh
     /// one where needed: it may be called again.
     fn run(&mut self, input: &Input) -> std::result::Result<Output, Failure>;
+
+    /// Ends running calls soon after `stop` becomes true: they fail then.
+    fn stop_with(&mut self, _stop: Arc<AtomicBool>) {}
 
     /// Vectors for a search text, by output field.
     fn embed_query(&mut self, text: &str) -> Result<Vec<(String, Vector)>>;

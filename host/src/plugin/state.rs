@@ -7,12 +7,15 @@ use super::output::Sink;
 use super::{Limits, Reason};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use wasmtime::component::WasmStr;
-use wasmtime::{AsContextMut, ResourceLimiter, StoreContextMut};
+use wasmtime::{AsContextMut, ResourceLimiter, StoreContextMut, UpdateDeadline};
 
 /// How often the engine's epoch advances.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+/// How often a running guest is looked after: whether its time is over, whether it is to stop.
+const LOOK_TICKS: u64 = 10;
 /// Reading blobs is not the guest's time, but it ends after this many times `call_ms_max`.
 const READ_TIME_FACTOR: u32 = 20;
 
@@ -27,6 +30,8 @@ pub(super) struct State {
     pub(super) sink: Option<Box<Sink>>,
     /// What the host failed to read for the guest in this call.
     pub(super) read_error: Option<String>,
+    /// Becomes true when nobody wants the answer any more.
+    pub(super) stop: Arc<AtomicBool>,
     deadline: Instant,
     read_left: Duration,
 }
@@ -40,6 +45,7 @@ impl State {
             batch: None,
             sink: None,
             read_error: None,
+            stop: Arc::default(),
             deadline: Instant::now(),
             read_left: Duration::ZERO,
             limits,
@@ -65,8 +71,23 @@ pub(super) fn begin(mut store: impl AsContextMut<Data = State>, host_bytes_max: 
     state.read_error = None;
     state.limiter.denied = None;
     state.log.clear();
-    store.set_epoch_deadline(ticks(budget));
+    store.set_epoch_deadline(ticks(budget).min(LOOK_TICKS));
     store.set_hostcall_fuel(host_bytes_max);
+}
+
+/// Whether a running guest may go on, and until when. Only looks: a store must not change in the
+/// middle of an instruction.
+pub(super) fn look(state: &State) -> Result<UpdateDeadline, Violation> {
+    if state.stop.load(Ordering::Relaxed) {
+        let message = "was stopped, because its batch is canceled".to_string();
+        return Err(Violation { reason: Reason::Timeout, message });
+    }
+    let left = state.deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        let message = format!("ran longer than {} ms", state.limits.call_ms_max);
+        return Err(Violation { reason: Reason::Timeout, message });
+    }
+    Ok(UpdateDeadline::Continue(ticks(left).min(LOOK_TICKS)))
 }
 
 /// Gives back to the guest the time the host spent on reading a blob since `started`.
@@ -88,8 +109,8 @@ pub(super) fn excuse(
         };
         return Err(Violation { reason: Reason::Timeout, message });
     }
-    store.set_epoch_deadline(ticks(left));
-    Ok(())
+    store.set_epoch_deadline(ticks(left).min(LOOK_TICKS));
+    look(store.data()).map(|_| ())
 }
 
 /// Ticks that cover `time` wherever in a tick it starts.

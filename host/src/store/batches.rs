@@ -24,6 +24,9 @@ pub struct BatchRecord {
     pub run: u64,
     /// Grows with every claim: what a lower one writes late does not count.
     pub fence: u64,
+    /// Grows with every retry of what has ended: 0 is the first.
+    #[serde(default)]
+    pub round: u32,
     /// Partitions that were begun but not committed by an earlier claim, and so were run again.
     pub repeated_partitions: u64,
     pub created_at: String,
@@ -33,9 +36,24 @@ pub struct BatchRecord {
     pub ended_at: Option<String>,
     #[serde(default)]
     pub error: Option<String>,
+    /// Why it waits, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
+    /// Events so far.
+    #[serde(default)]
+    pub events: u64,
+    /// Its partition records are in the object store, under this name in its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
     /// Filled at the end, in the order of the plan.
     #[serde(default)]
     pub collections: Vec<CollectionSummary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    pub reason: String,
+    pub since: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

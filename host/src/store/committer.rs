@@ -1,19 +1,27 @@
 //! The one thread that writes.
 
 use super::record;
+use crate::env::{FreeBytes, free_bytes};
 use crate::error::{Code, Context, Error, Result};
 use serde::Serialize;
 use std::fs::File;
-use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// Requests in one group at most. While a group is flushed the next one gathers, so there is no
-/// timer.
+/// Requests in one group at most.
 const GROUP_MAX: usize = 256;
+/// How long posts wait for company when nobody waits for them: a flush costs more than all else
+/// that a partition does to the state.
+const LINGER: Duration = Duration::from_millis(20);
+/// Left free on the disk of the state: more than everything that can wait to be written.
+const RESERVE_BYTES: u64 = 16 << 20;
 /// Requests waiting at most; a sender blocks above.
 const QUEUE_MAX: usize = 1024;
 
+#[derive(Debug, Clone)]
 pub enum Op {
     Put { key: String, value: Vec<u8> },
     Delete { key: String },
@@ -29,30 +37,94 @@ impl Op {
 
 struct Request {
     ops: Vec<Op>,
-    /// `None` for a note.
+    /// `None` for a post.
     answer: Option<Sender<std::result::Result<(), String>>>,
 }
 
+/// When a [`Hook`] is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    BeforeWrite,
+    AfterWrite,
+}
+
+/// Told of every write; an error is what a failing disk would say.
+pub type Hook = dyn Fn(Moment) -> std::result::Result<(), String> + Send + Sync;
+
 pub(super) struct Committer {
     /// `None` only while dropping.
-    queue: Option<SyncSender<Request>>,
-    thread: Option<JoinHandle<()>>,
+    writer: Option<Writer>,
+    /// The first failure: nothing is written after it.
+    poison: Arc<OnceLock<String>>,
+    directory: PathBuf,
+    free_bytes: FreeBytes,
+}
+
+enum Writer {
+    Thread {
+        queue: SyncSender<Request>,
+        thread: JoinHandle<()>,
+    },
+    /// In the thread that asks, one write a request: for tests that count effects.
+    Inline {
+        db: sled::Db,
+        file: File,
+        hook: Arc<Hook>,
+        alone: Mutex<()>,
+    },
 }
 
 impl Committer {
-    pub(super) fn start(db: sled::Db, directory: &Path) -> Result<Committer> {
-        let (queue, requests) = sync_channel(QUEUE_MAX);
+    pub(super) fn start(
+        db: sled::Db,
+        directory: &Path,
+        hook: Option<Arc<Hook>>,
+    ) -> Result<Committer> {
         let path = directory.join("db");
         let file = File::open(&path)
             .context(Code::Unavailable, || format!("can not open {}", path.display()))?;
-        let thread = std::thread::Builder::new()
-            .name("committer".to_string())
-            .spawn(move || run(&db, &file, &requests))
-            .context(Code::Unavailable, || "can not start the committer thread".to_string())?;
-        Ok(Committer { queue: Some(queue), thread: Some(thread) })
+        let poison = Arc::new(OnceLock::new());
+        let writer = match hook {
+            Some(hook) => Writer::Inline { db, file, hook, alone: Mutex::default() },
+            None => {
+                let (queue, requests) = sync_channel(QUEUE_MAX);
+                let shared = poison.clone();
+                let thread = std::thread::Builder::new()
+                    .name("committer".to_string())
+                    .spawn(move || run(&db, &file, &requests, &shared))
+                    .context(Code::Unavailable, || {
+                        "can not start the committer thread".to_string()
+                    })?;
+                Writer::Thread { queue, thread }
+            }
+        };
+        let directory = directory.to_path_buf();
+        Ok(Committer { writer: Some(writer), poison, directory, free_bytes })
+    }
+
+    /// Reads free space otherwise, for tests.
+    pub(super) fn with_free_bytes(mut self, free_bytes: FreeBytes) -> Committer {
+        self.free_bytes = free_bytes;
+        self
+    }
+
+    /// A write that fails for lack of space ends everything, so it is refused before.
+    fn require_space(&self) -> Result<()> {
+        let place = self.directory.display();
+        let free = (self.free_bytes)(&self.directory)
+            .context(Code::Unavailable, || format!("can not read the free space of {place}"))?;
+        if free >= RESERVE_BYTES {
+            return Ok(());
+        }
+        let message = format!("no space left for the state in {place}: {free} bytes are free");
+        Err(Error::new(Code::StorageFull, message)
+            .hint(format!("free {} bytes", RESERVE_BYTES - free)))
     }
 
     pub(super) fn commit(&self, ops: Vec<Op>) -> Result<()> {
+        if !ops.is_empty() {
+            self.require_space()?;
+        }
         let (answer, wait) = channel();
         self.send(Request { ops, answer: Some(answer) })?;
         match wait.recv() {
@@ -62,20 +134,42 @@ impl Committer {
         }
     }
 
-    pub(super) fn note(&self, ops: Vec<Op>) -> Result<()> {
-        self.send(Request { ops, answer: None })
+    pub(super) fn post(&self, ops: Vec<Op>) -> Result<()> {
+        self.require_space()?;
+        match self.poison.get() {
+            Some(message) => Err(poisoned(message)),
+            None => self.send(Request { ops, answer: None }),
+        }
+    }
+
+    pub(super) fn poison(&self) -> Option<&str> {
+        self.poison.get().map(String::as_str)
     }
 
     fn send(&self, request: Request) -> Result<()> {
-        let queue = self.queue.as_ref().expect("only drop takes the queue");
-        queue.send(request).map_err(|_| poisoned("the committer thread has ended"))
+        match self.writer.as_ref().expect("only drop takes the writer") {
+            Writer::Thread { queue, .. } => {
+                queue.send(request).map_err(|_| poisoned("the committer thread has ended"))
+            }
+            Writer::Inline { db, file, hook, alone } => {
+                let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
+                let written = || {
+                    hook(Moment::BeforeWrite)?;
+                    write(db, file, std::slice::from_ref(&request))?;
+                    hook(Moment::AfterWrite)
+                };
+                let done = attempt(&self.poison, written);
+                answer(vec![request], &done);
+                Ok(())
+            }
+        }
     }
 }
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some(Writer::Thread { queue, thread }) = self.writer.take() {
+            drop(queue);
             // A panic there has already failed every commit; there is nobody left to tell.
             let _ = thread.join();
         }
@@ -84,29 +178,51 @@ impl Drop for Committer {
 
 fn poisoned(message: &str) -> Error {
     let hint = "the state store stopped at the first failed write; mend the disk and start again";
-    Error::new(Code::Unavailable, format!("state was not committed: {message}")).hint(hint)
+    Error::new(Code::StateFailed, format!("state was not committed: {message}")).hint(hint)
 }
 
-fn run(db: &sled::Db, file: &File, requests: &Receiver<Request>) {
-    let mut poison: Option<String> = None;
-    while let Ok(first) = requests.recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP_MAX {
-            match requests.try_recv() {
-                Ok(request) => group.push(request),
-                Err(_) => break,
-            }
-        }
-        if poison.is_none() {
-            poison = write(db, file, &group).err();
-        }
-        for request in group {
-            if let Some(answer) = request.answer {
-                // The asker may be gone: what it asked for is durable all the same.
-                let _ = answer.send(poison.clone().map_or(Ok(()), Err));
-            }
-        }
+fn run(db: &sled::Db, file: &File, requests: &Receiver<Request>, poison: &OnceLock<String>) {
+    while let Some(group) = gather(requests) {
+        let written = || write(db, file, &group);
+        let done = attempt(poison, written);
+        answer(group, &done);
     }
+}
+
+/// Nothing is written after the first failure.
+fn attempt(
+    poison: &OnceLock<String>,
+    write: impl FnOnce() -> std::result::Result<(), String>,
+) -> std::result::Result<(), String> {
+    if let Some(message) = poison.get() {
+        return Err(message.clone());
+    }
+    write().map_err(|message| poison.get_or_init(|| message).clone())
+}
+
+fn answer(group: Vec<Request>, done: &std::result::Result<(), String>) {
+    for asker in group.into_iter().filter_map(|request| request.answer) {
+        // The asker may be gone: what it asked for is durable all the same.
+        let _ = asker.send(done.clone());
+    }
+}
+
+/// What waits, in the order it came. As soon as somebody waits for an answer, nothing is waited
+/// for; while a group is flushed the next one gathers.
+fn gather(requests: &Receiver<Request>) -> Option<Vec<Request>> {
+    let mut group = vec![requests.recv().ok()?];
+    let deadline = Instant::now() + LINGER;
+    let mut awaited = group[0].answer.is_some();
+    while group.len() < GROUP_MAX {
+        let next = match awaited {
+            true => requests.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+            false => requests.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+        };
+        let Ok(request) = next else { break };
+        awaited |= request.answer.is_some();
+        group.push(request);
+    }
+    Some(group)
 }
 
 /// sled's `flush` ends in sync_file_range, which a power cut does not survive: hence the own fsync.

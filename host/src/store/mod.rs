@@ -7,24 +7,28 @@
 
 mod batches;
 mod committer;
+mod events;
 mod extractors;
 mod lock;
 mod namespaces;
 mod partitions;
 mod record;
 
-pub use batches::{BatchRecord, CollectionSummary};
-pub use committer::Op;
+pub use batches::{BatchRecord, CollectionSummary, Parked};
+pub use committer::{Hook, Moment, Op};
+pub use events::Event;
 pub use extractors::ExtractorRecord;
 pub use lock::DirectoryLock;
 pub use namespaces::{CollectionState, NamespaceRecord};
-pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState};
+pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Watch};
 
+use crate::env::FreeBytes;
 use crate::error::{Code, Context, Error, Result};
 use committer::Committer;
 use record::Record;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Written under [`VERSION_KEY`]; a store of another version is refused.
@@ -43,11 +47,26 @@ impl Store {
     /// Opens or creates the store in `directory`. The caller holds the [`DirectoryLock`] of the
     /// data directory, so nobody else has it open.
     pub fn open(directory: &Path) -> Result<Store> {
+        Self::open_with(directory, None)
+    }
+
+    /// Writes in the thread that asks and tells `hook` before and after each write: for tests that
+    /// count effects and let them fail.
+    pub fn open_hooked(directory: &Path, hook: Arc<Hook>) -> Result<Store> {
+        Self::open_with(directory, Some(hook))
+    }
+
+    /// Reads free space otherwise, for tests.
+    pub fn with_free_bytes(self, free_bytes: FreeBytes) -> Store {
+        Store { committer: self.committer.with_free_bytes(free_bytes), db: self.db }
+    }
+
+    fn open_with(directory: &Path, hook: Option<Arc<Hook>>) -> Result<Store> {
         let named = || format!("can not open the state in {}", directory.display());
         std::fs::create_dir_all(directory).context(Code::Unavailable, named)?;
         remove_half_snapshots(directory).context(Code::Unavailable, named)?;
         let db = open_with_patience(directory)?;
-        let committer = Committer::start(db.clone(), directory)?;
+        let committer = Committer::start(db.clone(), directory, hook)?;
         let store = Store { db, committer };
         match store.get::<u32>(VERSION_KEY)? {
             None => store.commit(vec![Op::put(VERSION_KEY, &VERSION)?])?,
@@ -67,10 +86,21 @@ impl Store {
         self.committer.commit(ops)
     }
 
-    /// Applies the operations with the next group, without waiting for the disk. For notes whose
-    /// loss does no harm.
-    pub fn note(&self, ops: Vec<Op>) -> Result<()> {
-        self.committer.note(ops)
+    /// Applies the operations after all earlier ones, without waiting: they are readable and
+    /// durable after the next [`Store::commit`], and within moments in any case. For what can be
+    /// found out again after a crash.
+    pub fn post(&self, ops: Vec<Op>) -> Result<()> {
+        self.committer.post(ops)
+    }
+
+    /// Waits until everything posted is readable and durable.
+    pub fn settle(&self) -> Result<()> {
+        self.commit(Vec::new())
+    }
+
+    /// Why nothing is written any more.
+    pub fn poison(&self) -> Option<&str> {
+        self.committer.poison()
     }
 
     fn get<T: Record>(&self, key: &str) -> Result<Option<T>> {

@@ -63,7 +63,7 @@ impl fmt::Display for PartitionKey {
 }
 
 impl PartitionKey {
-    fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let mut words = text.splitn(3, '/');
         let mut next = || words.next().unwrap_or("");
         let (collection, source, id) = (next().parse(), next().parse(), next());
@@ -81,13 +81,32 @@ pub struct PartitionRecord {
     pub state: PartitionState,
     /// Times it was started.
     pub attempts: u32,
+    /// Round of the batch that it was last run in.
+    #[serde(default)]
+    pub round: u32,
+}
+
+/// Which row is running, so that a row that kills its host is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Among those that are given to the extractor.
+    pub row: u32,
+    /// Times that it was begun without an end.
+    pub begun: u32,
+    /// Rows that are not begun any more.
+    pub buried: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum PartitionState {
     /// Started by the claim `fence`; nothing of it counts.
-    Leased { fence: u64 },
+    Leased {
+        fence: u64,
+        /// Rows run one by one, because hosts died here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watch: Option<Watch>,
+    },
     /// The part is in the object store; its documents count.
     Committed {
         funnel: Funnel,
@@ -121,6 +140,10 @@ impl Store {
         record: &PartitionRecord,
     ) -> Result<Op> {
         Op::put(format!("{}{key}", prefix(batch)), record)
+    }
+
+    pub fn delete_partition(batch: &BatchId, key: &PartitionKey) -> Op {
+        Op::Delete { key: format!("{}{key}", prefix(batch)) }
     }
 
     /// All partitions of the batch, by collection, source and id.

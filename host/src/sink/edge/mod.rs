@@ -14,10 +14,9 @@ mod convert;
 mod shard;
 mod space;
 
-pub use space::FreeBytes;
-
 use super::batch::Batches;
 use super::{Hit, IndexKind, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, VectorSink, filter};
+use crate::env::{FreeBytes, free_bytes};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{Document, DocumentId, Filter, Name};
 use engine::{
@@ -90,7 +89,7 @@ impl EdgeSink {
             directory: directory.to_path_buf(),
             _lock: lock,
             shards: Mutex::default(),
-            free_bytes: space::free_bytes,
+            free_bytes,
         })
     }
 

@@ -1,0 +1,221 @@
+//! The life of a submitted batch: claim, run, conclude.
+
+use super::flatten::Flattened;
+use super::plan::Plan;
+use super::progress::{Progress, Stop};
+use super::run::{Ended, Run};
+use super::schedule::Schedule;
+use super::{BatchManifest, Engine, commit, finish, history, step};
+use crate::error::{Code, Context, Error, Result};
+use crate::model::{BatchId, BatchStatus};
+use crate::plugin::Extractor;
+use crate::store::{BatchRecord, CollectionState, Event, Op, Store};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The final record of a batch, in its folder: what is left when the state is lost.
+pub const SUMMARY: &str = "summary.json";
+
+impl Engine {
+    /// Runs a submitted batch to its end, from wherever an earlier run left it.
+    pub fn run(
+        &self,
+        id: &BatchId,
+        stop: &Arc<Stop>,
+        watch: &dyn Fn(&Arc<Plan>, &Arc<Progress>),
+    ) -> Result<BatchRecord> {
+        let record = self.store.batch(id)?;
+        if record.status.is_terminal() {
+            let message = format!("batch {id} is {}", record.status.as_str());
+            return Err(Error::new(Code::Conflict, message).hint("it can not be run again"));
+        }
+        let BatchManifest { plan, flattened, .. } = self.manifest(&record)?;
+        let run = self.claim(record, plan, &flattened, stop)?;
+        watch(&run.plan, &run.progress);
+        let begun = run.patiently("prepare the vector sink", || match &self.sink {
+            Some(sink) => sink.prepare(&run.plan.namespace, &run.plan.layout()?),
+            None => Ok(()),
+        });
+        let schedule = Schedule::new(run.plan.clone(), id.clone(), flattened.clone());
+        let ended = begun.and_then(|()| run.work(schedule));
+        self.conclude(&run, &flattened, ended)
+    }
+
+    /// Takes the batch: whatever an older claim still writes does not count from here on.
+    fn claim(
+        &self,
+        mut record: BatchRecord,
+        plan: Plan,
+        flattened: &[Flattened],
+        stop: &Arc<Stop>,
+    ) -> Result<Run> {
+        let plan = Arc::new(plan);
+        let extractors: Vec<Arc<dyn Extractor>> = plan
+            .collections
+            .iter()
+            .map(|collection| self.registry.by_digest(&collection.extractor.digest))
+            .collect::<Result<_>>()?;
+        record.status = BatchStatus::Processing;
+        record.fence += 1;
+        record.parked = None;
+        record.error = None;
+        record.started_at.get_or_insert(self.env.timestamp());
+        let text = format!("claim {} of {}", record.fence, record.id);
+        let mut ops = self.event(&mut record, "claimed", &text)?;
+        ops.extend([Store::put_batch(&record)?, self.occupy(&record, &plan)?]);
+        self.store.commit(ops)?;
+        let artifacts = self.folder(&record);
+        if record.fence > 1 {
+            let found = commit::recover(&self.store, &record.id, &artifacts, record.round)?;
+            if found > 0 {
+                let text = format!("{found} partitions were committed but not recorded");
+                let mut ops = self.event(&mut record, "recovered", &text)?;
+                ops.push(Store::put_batch(&record)?);
+                self.store.commit(ops)?;
+            }
+        }
+        let progress = Arc::new(Progress::new(&plan));
+        for input in flattened {
+            let known = &progress.collections[input.collection].rows_known;
+            known.fetch_add(input.rows, Ordering::Relaxed);
+        }
+        Ok(Run {
+            batch: record.id.clone(),
+            artifacts,
+            blobs: self.artifacts.folder(&format!("{}/blobs", plan.namespace)),
+            extractors,
+            env: self.env.clone(),
+            store: self.store.clone(),
+            sink: self.sink.clone(),
+            fence: record.fence,
+            round: record.round,
+            run: record.run,
+            workers: self.workers,
+            patience: self.patience,
+            storage_options: self.storage_options.clone(),
+            runtime: self.runtime.clone(),
+            progress,
+            stop: stop.clone(),
+            repeated: AtomicU64::new(0),
+            record: Mutex::new(record),
+            plan,
+        })
+    }
+
+    fn conclude(
+        &self,
+        run: &Run,
+        flattened: &[Flattened],
+        ended: Result<Ended>,
+    ) -> Result<BatchRecord> {
+        let mut record = run.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        record.repeated_partitions += run.repeated.load(Ordering::Relaxed);
+        record.parked = None;
+        match ended {
+            Ok(Ended::Finished) => self.finish(run, &mut record, flattened).map(|()| record),
+            Ok(Ended::Canceled) => {
+                self.store.settle()?;
+                record.collections = finish::summarize(run)?;
+                self.end(run, &mut record, BatchStatus::Canceled, "canceled").map(|()| record)
+            }
+            Ok(Ended::Drained) => {
+                let error = Error::new(Code::Interrupted, "the run was asked to stop");
+                self.interrupted(record, &error)
+            }
+            Err(error) if error.code() == Code::Interrupted => self.interrupted(record, &error),
+            Err(error) => {
+                record.error = Some(error.chain());
+                let mut ops = self.event(&mut record, "stopped", &error.chain())?;
+                ops.push(Store::put_batch(&record)?);
+                // A store that failed can not take it; the error itself says more.
+                let _ = self.store.commit(ops);
+                Err(error)
+            }
+        }
+    }
+
+    fn interrupted(&self, mut record: BatchRecord, error: &Error) -> Result<BatchRecord> {
+        let mut ops = self.event(&mut record, "interrupted", &error.chain())?;
+        ops.push(Store::put_batch(&record)?);
+        self.store.commit(ops)?;
+        let message = format!("batch {} was interrupted", record.id);
+        Err(Error::new(Code::Interrupted, message)
+            .hint("what is committed stays; the same command with --resume goes on"))
+    }
+
+    fn finish(&self, run: &Run, record: &mut BatchRecord, flattened: &[Flattened]) -> Result<()> {
+        step::begin("finish");
+        self.store.settle()?;
+        let summaries = finish::summarize(run)?;
+        let mut verdict = finish::verdict(run, flattened, summaries);
+        if verdict.error.is_none() {
+            let summaries = &mut verdict.collections;
+            run.patiently("delete stale documents", || {
+                finish::delete_stale(run, flattened, summaries)
+            })?;
+        }
+        record.error = verdict.error;
+        record.collections = verdict.collections;
+        self.end(run, record, verdict.status, "ended")
+    }
+
+    /// The last words: history and summary in the object store, then one commit that ends the batch
+    /// and forgets its partitions.
+    fn end(
+        &self,
+        run: &Run,
+        record: &mut BatchRecord,
+        status: BatchStatus,
+        kind: &str,
+    ) -> Result<()> {
+        record.status = status;
+        record.ended_at = Some(self.env.timestamp());
+        let mut ops = self.event(record, kind, status.as_str())?;
+        let history = history::name(run.round);
+        let keys = run.patiently("write the history", || {
+            history::write(&run.artifacts, &history, &run.plan, &self.store, &run.batch)
+        })?;
+        record.history = Some(history);
+        let summary = serde_json::to_vec_pretty(&*record)
+            .context(Code::Internal, || "can not encode the summary".to_string())?;
+        run.patiently("write the summary", || run.artifacts.put(SUMMARY, summary.clone().into()))?;
+        ops.push(Store::put_batch(record)?);
+        ops.extend(keys.iter().map(|key| Store::delete_partition(&run.batch, key)));
+        self.store.commit(ops)
+    }
+
+    /// An event of the batch, counted in the record.
+    pub(super) fn event(
+        &self,
+        record: &mut BatchRecord,
+        kind: &str,
+        text: &str,
+    ) -> Result<Vec<Op>> {
+        let at = self.env.timestamp();
+        let event = Event { at, kind: kind.to_string(), text: text.to_string() };
+        Store::put_event(record, &event)
+    }
+
+    /// Notes in the namespace which collections the batch writes, and how to search them: from the
+    /// claim on, because documents appear from then on.
+    fn occupy(&self, record: &BatchRecord, plan: &Plan) -> Result<Op> {
+        let mut namespace = self.store.namespace(&record.namespace)?;
+        let searchable = plan.collections.iter().filter(|c| c.searchable && self.sink.is_some());
+        for collection in searchable {
+            let vectors = collection.vectors.iter().map(|vector| {
+                let field = &collection.description.outputs[vector.output];
+                (field.name.clone(), vector.name.clone())
+            });
+            let state = CollectionState {
+                digest: collection.extractor.digest.clone(),
+                extractor: collection.extractor.to_string(),
+                parameters: collection.parameters.to_string(),
+                vectors: vectors.collect(),
+                sink: self.sink_name.clone(),
+                batch: record.id.to_string(),
+            };
+            namespace.collections.insert(collection.name.to_string(), state);
+        }
+        Store::put_namespace(&record.namespace, &namespace)
+    }
+}
