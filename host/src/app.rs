@@ -3,6 +3,7 @@
 //! registered components, `cache/` compiled ones, `tmp/`, `control/` requests to a running process.
 
 use crate::artifact::Artifacts;
+use crate::config::PARTITION_ROWS;
 use crate::engine::{Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
@@ -17,6 +18,8 @@ use tokio::runtime::{Handle, Runtime};
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub data_dir: PathBuf,
+    /// Compiled extractors; `cache/` in the data directory if absent.
+    pub cache_dir: Option<PathBuf>,
     /// URL of the object store; the data directory's own if absent.
     pub artifacts: Option<String>,
     /// `edge`, `none` or `qdrant://host:port`.
@@ -41,7 +44,9 @@ pub struct App {
 
 impl App {
     pub fn open(settings: &Settings) -> Result<App> {
-        let host = Host::new(Some(settings.data_dir.join("cache")), settings.limits.clone())?;
+        let own = || settings.data_dir.join("cache");
+        let cache = settings.cache_dir.clone().unwrap_or_else(own);
+        let host = Host::new(Some(cache), settings.limits.clone())?;
         let mut search = settings.extractors.clone();
         search.extend(folders_beside_the_binary());
         let registry = Registry::new(host, settings.data_dir.join("extractors"), search);
@@ -78,6 +83,7 @@ impl App {
             sink_name: settings.sink.clone(),
             workers: settings.workers,
             patience: settings.patience,
+            partition_rows: PARTITION_ROWS,
             storage_options: settings.storage_options.clone(),
             scratch: data_dir.join("tmp"),
             runtime: handle,
@@ -119,6 +125,9 @@ fn folders_beside_the_binary() -> Vec<PathBuf> {
     folders.retain(|folder| folder.is_dir());
     folders
 }
+
+/// Content of a cancel request that wants the documents gone, too.
+pub const DISCARD: &str = "discard";
 
 /// The file that asks a running process to cancel a batch.
 pub fn cancel_request(data_dir: &Path, batch: &str) -> PathBuf {

@@ -49,6 +49,12 @@ impl Artifacts {
         Ok(Artifacts { store, base, url, runtime, chunks: upload::Chunks::default() })
     }
 
+    /// Over a store of one's own, such as one in memory that fails now and then.
+    pub fn over(store: Arc<dyn ObjectStore>, url: &str, runtime: Handle) -> Artifacts {
+        let chunks = upload::Chunks::default();
+        Artifacts { store, base: ObjectPath::default(), url: url.to_string(), runtime, chunks }
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

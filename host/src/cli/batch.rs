@@ -1,10 +1,12 @@
 //! `quarry batch`.
 
 use super::options::GlobalOptions;
+use super::run::{Effort, go_on};
 use super::{DONE, Done, printer};
-use crate::app::{App, cancel_request};
+use crate::app::{App, DISCARD, cancel_request};
+use crate::engine::redo::Redo;
 use crate::error::{Code, Context, Error};
-use crate::model::{BatchId, BatchStatus};
+use crate::model::{BatchEvent, BatchId};
 use crate::store::{BatchRecord, Store};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -36,11 +38,50 @@ pub(super) enum Command {
         id: String,
     },
     #[command(before_help = "Example: quarry batch cancel btch_0199c0ffee00")]
-    /// Ends a batch. Documents that were committed stay. When another process is running it, that
-    /// process is asked.
+    /// Ends a batch. When another process is running it, that process is asked and stops within a
+    /// second, in the middle of extractor calls.
     Cancel {
         /// Batch id
         id: String,
+        /// Delete the documents it has written; what they overwrote does not come back
+        #[arg(long)]
+        discard: bool,
+    },
+    #[command(before_help = "Example: quarry batch resume btch_0199c0ffee00")]
+    /// Goes on with a batch that was interrupted.
+    Resume {
+        /// Batch id
+        id: String,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    #[command(before_help = "Example: quarry batch retry btch_0199c0ffee00 --transient-only")]
+    /// Runs the partitions with failed rows again, and everything that was made from them.
+    Retry {
+        /// Batch id
+        id: String,
+        /// Only rows that failed for something that passes by itself, such as a blob out of reach
+        #[arg(long)]
+        transient_only: bool,
+        /// Only rows that failed in this tier, from 0
+        #[arg(long, value_name = "N")]
+        tier: Option<usize>,
+        /// Failed rows at most
+        #[arg(long, value_name = "ROWS", default_value_t = 100_000)]
+        limit: u64,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    #[command(before_help = "Example: quarry batch resubmit btch_0199c0ffee00 --from-tier 1")]
+    /// Runs a tier and all tiers below it again, from the stored parts of the tier above.
+    Resubmit {
+        /// Batch id
+        id: String,
+        /// First tier to run, from 0
+        #[arg(long, value_name = "N")]
+        from_tier: usize,
+        #[command(flatten)]
+        effort: Effort,
     },
 }
 
@@ -50,7 +91,18 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Get { id } => get(options, id),
         Command::Errors { id, limit } => errors(options, id, *limit),
         Command::Events { id } => events(options, id),
-        Command::Cancel { id } => cancel(options, id),
+        Command::Cancel { id, discard } => cancel(options, id, *discard),
+        Command::Resume { id, effort } => {
+            let (app, record) = opened_for(options, id, effort)?;
+            go_on(options, &app, &record.id)
+        }
+        Command::Retry { id, transient_only, tier, limit, effort } => {
+            let (transient_only, tier, limit) = (*transient_only, *tier, *limit);
+            redo(options, id, Redo::Failed { transient_only, tier, limit }, effort)
+        }
+        Command::Resubmit { id, from_tier, effort } => {
+            redo(options, id, Redo::FromTier(*from_tier), effort)
+        }
     }
 }
 
@@ -109,35 +161,65 @@ pub(super) fn reopened_for(
     App::open(&settings)
 }
 
-fn cancel(options: &GlobalOptions, id: &str) -> Done {
+/// With sink, object store and effort to run the batch.
+fn opened_for(
+    options: &GlobalOptions,
+    id: &str,
+    effort: &Effort,
+) -> crate::error::Result<(App, BatchRecord)> {
+    let id = BatchId::parse(id)?;
+    let app = options.open()?;
+    let record = app.engine.store.batch(&id)?;
+    let mut settings = options.settings()?;
+    settings.sink = record.sink.clone();
+    settings.artifacts = Some(record.artifacts.clone());
+    effort.apply(&mut settings);
+    drop(app);
+    Ok((App::open(&settings)?, record))
+}
+
+fn redo(options: &GlobalOptions, id: &str, redo: Redo, effort: &Effort) -> Done {
+    let (app, before) = opened_for(options, id, effort)?;
+    let (record, redone) = app.engine.redo(&before.id, redo)?;
+    if record.round == before.round {
+        printer::note(options, "nothing to run again");
+        printer::one(options, &summary(&record), &GET);
+        return Ok(DONE);
+    }
+    let (partitions, rows) = (redone.dropped, redone.rows);
+    printer::note(options, &format!("{partitions} partitions, {rows} failed rows among them"));
+    go_on(options, &app, &record.id)
+}
+
+fn cancel(options: &GlobalOptions, id: &str, discard: bool) -> Done {
     let id = BatchId::parse(id)?;
     let app = match options.open() {
         Ok(app) => app,
-        Err(error) if error.code() == Code::InUse => return ask(options, &id, &error),
+        Err(error) if error.code() == Code::InUse => return ask(options, &id, discard, &error),
         Err(error) => return Err(error),
     };
     let mut record = app.engine.store.batch(&id)?;
-    if record.status.is_terminal() {
-        let message = format!("batch {id} is {}", record.status.as_str());
-        return Err(
-            Error::new(Code::Conflict, message).hint("only an unfinished one can be canceled")
-        );
-    }
-    record.status = BatchStatus::Canceled;
+    record.status = record.status.after(BatchEvent::Cancel)?;
     record.ended_at = Some(app.engine.env.timestamp());
     app.engine.store.commit(vec![Store::put_batch(&record)?])?;
+    if discard && let Some(sink) = app.sink(&record.sink)? {
+        let deleted = sink.delete_run(&record.namespace, record.run)?;
+        sink.flush(&record.namespace)?;
+        printer::note(options, &format!("{deleted} documents deleted"));
+    }
     printer::one(options, &summary(&record), &GET);
     Ok(DONE)
 }
 
 /// The process that runs the batch looks for this file five times a second.
-fn ask(options: &GlobalOptions, id: &BatchId, in_use: &Error) -> Done {
+fn ask(options: &GlobalOptions, id: &BatchId, discard: bool, in_use: &Error) -> Done {
     let request = cancel_request(&options.data_dir, id.as_str());
     let named = || format!("can not leave a request in {}", request.display());
     if let Some(folder) = request.parent() {
         std::fs::create_dir_all(folder).context(Code::Unavailable, named)?;
     }
-    std::fs::write(&request, b"").context(Code::Unavailable, named)?;
+    let text = if discard { DISCARD } else { "" };
+    std::fs::write(&request, text).context(Code::Unavailable, named)?;
     printer::note(options, &format!("{in_use}: asked it to cancel"));
     printer::one(options, &json!({ "id": id, "requested": true }), &[("batch", "/id")]);
     Ok(DONE)

@@ -14,6 +14,10 @@ pub(super) struct GlobalOptions {
     #[arg(long, global = true, value_name = "DIR", env = "QUARRY_DATA_DIR")]
     #[arg(default_value = "quarry-data")]
     pub(super) data_dir: PathBuf,
+    /// Where compiled extractors are kept; several data directories of one user may share it.
+    /// Default: cache/ in the data directory
+    #[arg(long, global = true, value_name = "DIR", env = "QUARRY_CACHE_DIR")]
+    pub(super) cache_dir: Option<PathBuf>,
     /// How data is printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
@@ -71,6 +75,7 @@ impl GlobalOptions {
     pub(super) fn settings(&self) -> Result<Settings> {
         Ok(Settings {
             data_dir: self.data_dir.clone(),
+            cache_dir: self.cache_dir.clone(),
             artifacts: None,
             sink: "none".to_string(),
             storage_options: self.storage_options()?,

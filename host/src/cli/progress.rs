@@ -2,7 +2,7 @@
 
 use super::options::GlobalOptions;
 use super::printer::thousands;
-use crate::app::cancel_request;
+use crate::app::{DISCARD, cancel_request};
 use crate::engine::plan::Plan;
 use crate::engine::{Progress, Stop};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -70,7 +70,10 @@ impl Drop for Watch {
 /// `quarry batch cancel` in another process leaves a file.
 fn obey(request: &PathBuf, stop: &Stop) {
     if request.exists() && !stop.canceled() {
-        stop.cancel();
+        match std::fs::read_to_string(request) {
+            Ok(text) if text == DISCARD => stop.cancel_and_discard(),
+            _ => stop.cancel(),
+        }
         let _ = std::fs::remove_file(request);
     }
 }

@@ -3,7 +3,7 @@
 use super::options::{GlobalOptions, Output};
 use super::progress::{Watch, human};
 use super::{DONE, Done, printer};
-use crate::app::App;
+use crate::app::{App, Settings};
 use crate::config::Pipeline;
 use crate::engine::{Stop, Submission, Submitted};
 use crate::error::Result;
@@ -41,6 +41,16 @@ pub(super) struct Arguments {
     /// Object store for artifacts; a folder of the data directory by default
     #[arg(long, value_name = "URL", env = "QUARRY_ARTIFACTS")]
     artifacts: Option<String>,
+    #[command(flatten)]
+    effort: Effort,
+    /// Exit with 3 when rows failed
+    #[arg(long)]
+    fail_on_errors: bool,
+}
+
+/// How a batch is run, wherever it comes from.
+#[derive(Args)]
+pub(super) struct Effort {
     /// Worker threads; one for each core by default
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -51,9 +61,14 @@ pub(super) struct Arguments {
     /// up, in seconds; the batch can be resumed then
     #[arg(long, value_name = "S", default_value_t = 600)]
     patience: u64,
-    /// Exit with 3 when rows failed
-    #[arg(long)]
-    fail_on_errors: bool,
+}
+
+impl Effort {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.workers = self.workers.unwrap_or_else(cores).max(1);
+        settings.limits.call_ms_max = self.call_ms_max;
+        settings.patience.limit = Duration::from_secs(self.patience);
+    }
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
@@ -62,9 +77,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let mut settings = options.settings()?;
     settings.sink = arguments.sink.clone();
     settings.artifacts = arguments.artifacts.clone();
-    settings.workers = arguments.workers.unwrap_or_else(cores);
-    settings.limits.call_ms_max = arguments.call_ms_max;
-    settings.patience.limit = Duration::from_secs(arguments.patience);
+    arguments.effort.apply(&mut settings);
     let app = App::open(&settings)?;
     let manifests: Vec<(Option<String>, String)> =
         arguments.manifest.iter().map(|given| named(given, &pipeline)).collect();
@@ -85,15 +98,27 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         Submitted::Ready(batch) => (work(options, &app, &batch)?, true),
     };
     print(options, &app, &record, changed, started.elapsed().as_secs_f64());
-    Ok(match record.status {
-        BatchStatus::CompletedWithErrors if arguments.fail_on_errors => WITH_ROW_ERRORS,
+    Ok(exit_code(&record, arguments.fail_on_errors))
+}
+
+/// Runs a batch that is queued or was interrupted, and reports as `run` does.
+pub(super) fn go_on(options: &GlobalOptions, app: &App, batch: &BatchId) -> Done {
+    let started = Instant::now();
+    let record = work(options, app, batch)?;
+    print(options, app, &record, true, started.elapsed().as_secs_f64());
+    Ok(exit_code(&record, false))
+}
+
+fn exit_code(record: &BatchRecord, fail_on_errors: bool) -> u8 {
+    match record.status {
+        BatchStatus::CompletedWithErrors if fail_on_errors => WITH_ROW_ERRORS,
         BatchStatus::Failed | BatchStatus::Canceled => FAILED,
         BatchStatus::Completed
         | BatchStatus::CompletedWithErrors
         | BatchStatus::Draft
         | BatchStatus::Queued
         | BatchStatus::Processing => DONE,
-    })
+    }
 }
 
 fn cores() -> usize {

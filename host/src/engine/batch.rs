@@ -7,7 +7,7 @@ use super::run::{Ended, Run};
 use super::schedule::Schedule;
 use super::{BatchManifest, Engine, commit, finish, history, step};
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{BatchId, BatchStatus};
+use crate::model::{BatchEvent, BatchId};
 use crate::plugin::Extractor;
 use crate::store::{BatchRecord, CollectionState, Event, Op, Store};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +25,7 @@ impl Engine {
         watch: &dyn Fn(&Arc<Plan>, &Arc<Progress>),
     ) -> Result<BatchRecord> {
         let record = self.store.batch(id)?;
-        if record.status.is_terminal() {
-            let message = format!("batch {id} is {}", record.status.as_str());
-            return Err(Error::new(Code::Conflict, message).hint("it can not be run again"));
-        }
+        record.status.after(BatchEvent::Claim)?;
         let BatchManifest { plan, flattened, .. } = self.manifest(&record)?;
         let run = self.claim(record, plan, &flattened, stop)?;
         watch(&run.plan, &run.progress);
@@ -55,7 +52,7 @@ impl Engine {
             .iter()
             .map(|collection| self.registry.by_digest(&collection.extractor.digest))
             .collect::<Result<_>>()?;
-        record.status = BatchStatus::Processing;
+        record.status = record.status.after(BatchEvent::Claim)?;
         record.fence += 1;
         record.parked = None;
         record.error = None;
@@ -92,6 +89,7 @@ impl Engine {
             run: record.run,
             workers: self.workers,
             patience: self.patience,
+            partition_rows: self.partition_rows,
             storage_options: self.storage_options.clone(),
             runtime: self.runtime.clone(),
             progress,
@@ -116,7 +114,11 @@ impl Engine {
             Ok(Ended::Canceled) => {
                 self.store.settle()?;
                 record.collections = finish::summarize(run)?;
-                self.end(run, &mut record, BatchStatus::Canceled, "canceled").map(|()| record)
+                if let Some(sink) = self.sink.as_ref().filter(|_| run.stop.discarding()) {
+                    sink.delete_run(&run.plan.namespace, run.run)?;
+                    sink.flush(&run.plan.namespace)?;
+                }
+                self.end(run, &mut record, BatchEvent::Cancel).map(|()| record)
             }
             Ok(Ended::Drained) => {
                 let error = Error::new(Code::Interrupted, "the run was asked to stop");
@@ -156,21 +158,15 @@ impl Engine {
         }
         record.error = verdict.error;
         record.collections = verdict.collections;
-        self.end(run, record, verdict.status, "ended")
+        self.end(run, record, verdict.event)
     }
 
     /// The last words: history and summary in the object store, then one commit that ends the batch
     /// and forgets its partitions.
-    fn end(
-        &self,
-        run: &Run,
-        record: &mut BatchRecord,
-        status: BatchStatus,
-        kind: &str,
-    ) -> Result<()> {
-        record.status = status;
+    fn end(&self, run: &Run, record: &mut BatchRecord, event: BatchEvent) -> Result<()> {
+        record.status = record.status.after(event)?;
         record.ended_at = Some(self.env.timestamp());
-        let mut ops = self.event(record, kind, status.as_str())?;
+        let mut ops = self.event(record, "ended", record.status.as_str())?;
         let history = history::name(run.round);
         let keys = run.patiently("write the history", || {
             history::write(&run.artifacts, &history, &run.plan, &self.store, &run.batch)

@@ -31,6 +31,11 @@ pub fn folder(round: u32) -> String {
     format!("commits/{round:03}")
 }
 
+/// What the round set aside before it began, see [`super::redo`].
+pub fn redo_name(round: u32) -> String {
+    format!("{}/redo.json", folder(round))
+}
+
 fn name(round: u32, key: &PartitionKey) -> String {
     format!("{}/{}.json", folder(round), key.to_string().replace('/', "-"))
 }

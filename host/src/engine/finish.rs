@@ -8,12 +8,12 @@ use super::run::Run;
 use super::schedule;
 use crate::artifact::PartReader;
 use crate::error::Result;
-use crate::model::{BatchStatus, Funnel};
+use crate::model::{BatchEvent, Funnel};
 use crate::store::{CollectionSummary, PartitionState};
 use std::collections::{BTreeMap, HashSet};
 
 pub struct Verdict {
-    pub status: BatchStatus,
+    pub event: BatchEvent,
     pub error: Option<String>,
     pub collections: Vec<CollectionSummary>,
 }
@@ -69,13 +69,12 @@ pub fn verdict(run: &Run, flattened: &[Flattened], collections: Vec<CollectionSu
         }
     }
     let failed: u64 = collections.iter().map(|summary| summary.funnel.failed).sum();
-    let status = match (wrong.is_empty(), failed) {
-        (false, _) => BatchStatus::Failed,
-        (true, 0) => BatchStatus::Completed,
-        (true, _) => BatchStatus::CompletedWithErrors,
+    let event = match wrong.is_empty() {
+        false => BatchEvent::Fail,
+        true => BatchEvent::Complete { with_errors: failed > 0 },
     };
     let error = (!wrong.is_empty()).then(|| wrong.join("; "));
-    Verdict { status, error, collections }
+    Verdict { event, error, collections }
 }
 
 /// Deletes documents that earlier runs made of these objects and this one did not make again. The

@@ -35,13 +35,15 @@ pub fn flatten(
     plan: &Plan,
     manifests: &[(usize, Manifest)],
     artifacts: &Artifacts,
+    partition_rows: usize,
     scratch: &Path,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<Flattened>> {
     let mut flattened = Vec::new();
     for (bucket, manifest) in manifests {
-        flattened
-            .extend(Flattener::new(plan, *bucket, manifest, artifacts)?.run(scratch, progress)?);
+        let mut flattener = Flattener::new(plan, *bucket, manifest, artifacts)?;
+        flattener.partition_rows = partition_rows.max(1);
+        flattened.extend(flattener.run(scratch, progress)?);
     }
     flattened.sort_by_key(|f| (f.collection, f.source));
     Ok(flattened)
@@ -54,6 +56,7 @@ struct Flattener<'a> {
     artifacts: &'a Artifacts,
     folder: Location,
     readers: Vec<Reader>,
+    partition_rows: usize,
     /// Of the open partition.
     rows: usize,
     bytes: usize,
@@ -99,6 +102,7 @@ impl<'a> Flattener<'a> {
             artifacts,
             folder,
             readers,
+            partition_rows: PARTITION_ROWS,
             rows: 0,
             bytes: 0,
             partition: 0,
@@ -159,7 +163,7 @@ impl<'a> Flattener<'a> {
         let row_bytes = bytes / batch.num_rows().max(1);
         let mut from = 0;
         while from < batch.num_rows() {
-            let room_rows = PARTITION_ROWS - self.rows;
+            let room_rows = self.partition_rows - self.rows;
             let room_bytes = PARTITION_BYTES.saturating_sub(self.bytes) / row_bytes.max(1);
             let rows = room_rows.min(room_bytes.max(1)).min(batch.num_rows() - from);
             for reader in &mut self.readers {
@@ -177,7 +181,7 @@ impl<'a> Flattener<'a> {
             self.rows += rows;
             self.bytes += rows * row_bytes;
             from += rows;
-            if self.rows >= PARTITION_ROWS || self.bytes + row_bytes > PARTITION_BYTES {
+            if self.rows >= self.partition_rows || self.bytes + row_bytes > PARTITION_BYTES {
                 self.close_partition()?;
             }
         }

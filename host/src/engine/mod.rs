@@ -23,6 +23,7 @@ mod partition;
 mod patience;
 pub mod plan;
 mod progress;
+pub mod redo;
 mod registry;
 mod run;
 mod schedule;
@@ -66,6 +67,8 @@ pub struct Engine {
     /// one thing after the other.
     pub workers: usize,
     pub patience: Patience,
+    /// Rows of a partition at most.
+    pub partition_rows: usize,
     /// Options for object stores, over the environment.
     pub storage_options: Vec<(String, String)>,
     /// Temporary files.

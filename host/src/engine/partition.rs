@@ -12,7 +12,7 @@ use super::run::Run;
 use super::schedule::{Job, JobInput};
 use super::step;
 use crate::artifact::{PartReader, PartWriter, References, Slice};
-use crate::config::{PARTITION_BYTES, PARTITION_ROWS};
+use crate::config::PARTITION_BYTES;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::Funnel;
 use crate::plugin::Instance;
@@ -253,7 +253,8 @@ impl<'a> Worker<'a> {
             dead_name = Some(name);
         }
         let row_bytes = bytes / (funnel.documents.max(1) as usize);
-        let slice_rows = (PARTITION_BYTES / row_bytes.max(1)).clamp(1, PARTITION_ROWS) as u32;
+        let slice_rows =
+            (PARTITION_BYTES / row_bytes.max(1)).clamp(1, run.partition_rows.max(1)) as u32;
         let sunk = part.is_none() || run.sink.is_none() || !collection.searchable;
         let state = PartitionState::Committed { funnel, part, dead: dead_name, slice_rows, sunk };
         Ok(Written { state, rows: kept })

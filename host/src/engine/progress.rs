@@ -70,6 +70,7 @@ pub struct Stop {
     drain: AtomicBool,
     /// Running guests look at it, too.
     cancel: Arc<AtomicBool>,
+    discard: AtomicBool,
     lock: Mutex<()>,
     asked: Condvar,
 }
@@ -83,6 +84,16 @@ impl Stop {
     /// End at once, in the middle of guest calls; the batch is canceled.
     pub fn cancel(&self) {
         self.set(&self.cancel);
+    }
+
+    /// The same, and delete what the batch has written.
+    pub fn cancel_and_discard(&self) {
+        self.discard.store(true, Ordering::SeqCst);
+        self.cancel();
+    }
+
+    pub fn discarding(&self) -> bool {
+        self.discard.load(Ordering::SeqCst)
     }
 
     fn set(&self, flag: &AtomicBool) {

@@ -27,6 +27,7 @@ pub struct Run {
     pub record: Mutex<BatchRecord>,
     pub env: Env,
     pub patience: Patience,
+    pub partition_rows: usize,
     /// By collection.
     pub extractors: Vec<Arc<dyn Extractor>>,
     pub store: Arc<Store>,

@@ -8,7 +8,7 @@ use super::{BatchManifest, Engine, MANIFEST};
 use crate::config::Pipeline;
 use crate::error::{Code, Context, Error, Result};
 use crate::manifest::Manifest;
-use crate::model::{BatchId, BatchStatus, Description, ExtractorRef, Name};
+use crate::model::{BatchEvent, BatchId, BatchStatus, Description, ExtractorRef, Name};
 use crate::sink::Layout;
 use crate::store::{BatchRecord, Store};
 use serde_json::Value;
@@ -113,7 +113,7 @@ impl Engine {
                 .hint("continue it with --resume, or begin anew with --force"));
         }
         let mut old = batch.clone();
-        old.status = BatchStatus::Canceled;
+        old.status = old.status.after(BatchEvent::Cancel)?;
         old.ended_at = Some(self.env.timestamp());
         old.error = Some("set aside by a new run with --force".to_string());
         self.store.commit(vec![Store::put_batch(&old)?])?;
@@ -238,7 +238,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        record.status = BatchStatus::Queued;
+        record.status = record.status.after(BatchEvent::Queue)?;
         let manifest =
             BatchManifest { batch: record.id.clone(), plan, flattened, record: record.clone() };
         let json = serde_json::to_vec_pretty(&manifest)
@@ -257,7 +257,8 @@ impl Engine {
     ) -> Result<Vec<Flattened>> {
         std::fs::create_dir_all(&self.scratch)
             .context(Code::Unavailable, || format!("can not create {}", self.scratch.display()))?;
-        flatten(plan, manifests, &self.folder(record), &self.scratch, progress)
+        let (folder, rows) = (self.folder(record), self.partition_rows);
+        flatten(plan, manifests, &folder, rows, &self.scratch, progress)
     }
 }
 

@@ -12,4 +12,4 @@ pub use document::{Document, LINEAGE_FIELD, Lineage, SparseVector, Vector};
 pub use filter::{Condition, Filter, Operator};
 pub use funnel::Funnel;
 pub use ids::{BatchId, DocumentId, ExtractorRef, Name, NamespaceId};
-pub use status::BatchStatus;
+pub use status::{BatchEvent, BatchStatus};

@@ -33,19 +33,24 @@ pub(super) fn to_remote(filter: &Filter) -> Result<qdrant::Filter> {
 /// Documents of `collection` that descend from one of `objects` and are older than `run`; from any
 /// object when there are none.
 pub(super) fn stale(collection: &str, objects: &[String], run: u64) -> Filter {
-    let field = |field: &str, operator, value| Condition::Field {
-        field: format!("{}.{field}", crate::model::LINEAGE_FIELD),
-        operator,
-        value,
-    };
     let mut and = vec![
-        field("collection", Operator::Eq, json!(collection)),
-        field("run", Operator::Lt, json!(run)),
+        lineage("collection", Operator::Eq, json!(collection)),
+        lineage("run", Operator::Lt, json!(run)),
     ];
     if !objects.is_empty() {
-        and.push(field("object", Operator::In, json!(objects)));
+        and.push(lineage("object", Operator::In, json!(objects)));
     }
     Filter { and, case_sensitive: true, ..Filter::default() }
+}
+
+/// Documents that the run wrote.
+pub(super) fn of_run(run: u64) -> Filter {
+    let and = vec![lineage("run", Operator::Eq, json!(run))];
+    Filter { and, case_sensitive: true, ..Filter::default() }
+}
+
+fn lineage(field: &str, operator: Operator, value: Value) -> Condition {
+    Condition::Field { field: format!("{}.{field}", crate::model::LINEAGE_FIELD), operator, value }
 }
 
 /// What a filter comes down to.

@@ -146,6 +146,10 @@ pub trait VectorSink: Send + Sync {
         run: u64,
     ) -> Result<u64>;
 
+    /// Deletes the documents that the run wrote, whatever their collection. Returns how many there
+    /// were.
+    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64>;
+
     /// Documents in the order of `ids`, without those that do not exist.
     fn get(
         &self,

@@ -209,14 +209,33 @@ pub(super) fn pages_come_in_order_and_lose_nothing(stage: &mut Stage) -> Outcome
     refused(stage.sink()?.scroll(&stage.namespace, &none), Code::Invalid, "a page of 0")
 }
 
+fn descended(number: u64, collection: &str, object: &str, run: u64) -> Document {
+    let mut document = document(number, json!({}));
+    let lineage = json!({ "collection": collection, "object": object, "run": run });
+    document.payload.insert("_quarry".into(), lineage);
+    document
+}
+
+pub(super) fn the_documents_of_a_run_go_and_no_others(stage: &mut Stage) -> Outcome {
+    stage.prepare()?;
+    stage.write(vec![
+        descended(1, "chunks", "obj_a", 1),
+        descended(2, "chunks", "obj_a", 2),
+        descended(3, "other", "obj_b", 2),
+        descended(4, "chunks", "obj_b", 3),
+    ])?;
+    let deleted = stage.sink()?.delete_run(&stage.namespace, 2)?;
+    ensure!(deleted == 2, "documents 2 and 3 are of run 2, {deleted} were deleted");
+    let left = matching(stage, all(Vec::new()))?;
+    ensure!(left == [1, 4], "{left:?} are left");
+    let deleted = stage.sink()?.delete_run(&stage.namespace, 2)?;
+    ensure!(deleted == 0, "deleting again deleted {deleted}");
+    Ok(())
+}
+
 pub(super) fn stale_documents_of_the_named_objects_go_and_no_others(stage: &mut Stage) -> Outcome {
     stage.prepare()?;
-    let of = |number: u64, collection: &str, object: &str, run: u64| {
-        let mut document = document(number, json!({}));
-        let lineage = json!({ "collection": collection, "object": object, "run": run });
-        document.payload.insert("_quarry".into(), lineage);
-        document
-    };
+    let of = descended;
     stage.write(vec![
         of(1, "chunks", "obj_a", 1),
         of(2, "chunks", "obj_a", 2),

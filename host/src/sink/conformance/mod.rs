@@ -86,6 +86,7 @@ cases! {
         a_vector_of_zeros_is_stored_and_scores_zero
         pages_come_in_order_and_lose_nothing
         stale_documents_of_the_named_objects_go_and_no_others
+        the_documents_of_a_run_go_and_no_others
     ]
     filters: [
         counting_follows_the_filter

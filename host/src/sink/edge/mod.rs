@@ -231,6 +231,16 @@ impl VectorSink for EdgeSink {
         Ok(deleted)
     }
 
+    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64> {
+        let written = filter::of_run(run);
+        let found = self.count(namespace, Some(&written))?;
+        if found > 0 {
+            let delete = PointOperations::DeletePointsByFilter(engine_filter(&written)?);
+            self.shard(namespace)?.update(UpdateOperation::PointOperation(delete))?;
+        }
+        Ok(found)
+    }
+
     fn get(
         &self,
         namespace: &Name,

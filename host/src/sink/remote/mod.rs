@@ -175,6 +175,16 @@ impl QdrantSink {
         };
         self.call_in(namespace, || self.client.create_field_index(request.clone())).map(|_| ())
     }
+
+    fn delete(&self, namespace: &Name, which: &Filter) -> Result<()> {
+        let request = qdrant::DeletePoints {
+            collection_name: self.collection(namespace),
+            wait: Some(true),
+            points: Some(filter::to_remote(which)?.into()),
+            ..qdrant::DeletePoints::default()
+        };
+        self.call_in(namespace, || self.client.delete_points(request.clone())).map(|_| ())
+    }
 }
 
 impl VectorSink for QdrantSink {
@@ -253,16 +263,19 @@ impl VectorSink for QdrantSink {
             if found == 0 {
                 continue;
             }
-            let request = qdrant::DeletePoints {
-                collection_name: self.collection(namespace),
-                wait: Some(true),
-                points: Some(filter::to_remote(&stale)?.into()),
-                ..qdrant::DeletePoints::default()
-            };
-            self.call_in(namespace, || self.client.delete_points(request.clone()))?;
+            self.delete(namespace, &stale)?;
             deleted += found;
         }
         Ok(deleted)
+    }
+
+    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64> {
+        let written = filter::of_run(run);
+        let found = self.count(namespace, Some(&written))?;
+        if found > 0 {
+            self.delete(namespace, &written)?;
+        }
+        Ok(found)
     }
 
     fn get(
