@@ -16,6 +16,8 @@ pub enum Env {
 pub struct Fixed {
     start: DateTime<Utc>,
     elapsed_ms: AtomicI64,
+    /// By how much the clock on the wall is wrong.
+    shift_ms: AtomicI64,
     counter: AtomicU64,
 }
 
@@ -24,6 +26,7 @@ impl Env {
         Env::Fixed(Arc::new(Fixed {
             start: now,
             elapsed_ms: AtomicI64::new(0),
+            shift_ms: AtomicI64::new(0),
             counter: AtomicU64::new(1),
         }))
     }
@@ -32,8 +35,9 @@ impl Env {
         match self {
             Env::System => Utc::now(),
             Env::Fixed(fixed) => {
-                let elapsed = TimeDelta::milliseconds(fixed.elapsed_ms.load(Ordering::Relaxed));
-                fixed.start + elapsed
+                let elapsed = fixed.elapsed_ms.load(Ordering::Relaxed);
+                let shift = fixed.shift_ms.load(Ordering::Relaxed);
+                fixed.start + TimeDelta::milliseconds(elapsed.saturating_add(shift))
             }
         }
     }
@@ -46,6 +50,13 @@ impl Env {
             Env::Fixed(fixed) => {
                 Duration::from_millis(fixed.elapsed_ms.load(Ordering::Relaxed).unsigned_abs())
             }
+        }
+    }
+
+    /// Sets a fixed clock forward or back, as somebody sets the clock on the wall.
+    pub fn shift_clock(&self, by_ms: i64) {
+        if let Env::Fixed(fixed) = self {
+            fixed.shift_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
     }
 

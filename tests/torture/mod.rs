@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 #[allow(dead_code)]
 pub(crate) mod batch;
+pub(crate) mod effects;
+pub(crate) mod faulty;
+pub(crate) mod sim;
+mod world;
 
 /// One run of one kind.
 pub(crate) struct Torture {
@@ -20,9 +24,14 @@ pub(crate) struct Torture {
 type Kind = (&'static str, &'static str, fn(&Torture) -> Result<String>);
 
 /// Name, options with their defaults in the full form, and what runs it.
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[
+    ("effects", "--step 1", effects::run),
+    ("faults", "--step 1", faulty::run),
+    ("sim", "--seeds 2000 --seed 1 --steps 12", sim::run),
+];
 
 impl Torture {
+    #[allow(dead_code, reason = "the tests make them, the command line has its own")]
     pub(crate) fn new(work: PathBuf, numbers: &[(&str, u64)]) -> Torture {
         let numbers = numbers.iter().map(|(name, number)| (name.to_string(), *number)).collect();
         Torture { work, numbers }

@@ -152,6 +152,12 @@ pub(crate) fn store_error(error: object_store::Error, verb: &str, name: &str) ->
     let code = match &error {
         object_store::Error::NotFound { .. } => Code::NotFound,
         _ if full => Code::StorageFull,
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. }
+        | object_store::Error::InvalidPath { .. }
+        | object_store::Error::NotSupported { .. }
+        | object_store::Error::NotImplemented { .. }
+        | object_store::Error::UnknownConfigurationKey { .. } => Code::Invalid,
         _ => Code::Unavailable,
     };
     let message = match code {

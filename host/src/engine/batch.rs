@@ -9,7 +9,9 @@ use super::{BatchManifest, Engine, commit, finish, history, step};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchEvent, BatchId};
 use crate::plugin::Extractor;
-use crate::store::{BatchRecord, CollectionState, Event, Op, Store};
+use crate::store::{
+    BatchRecord, CollectionState, Event, NamespaceRecord, Op, PartitionState, Store,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,7 +61,17 @@ impl Engine {
         record.started_at.get_or_insert(self.env.timestamp());
         let text = format!("claim {} of {}", record.fence, record.id);
         let mut ops = self.event(&mut record, "claimed", &text)?;
-        ops.extend([Store::put_batch(&record)?, self.occupy(&record, &plan)?]);
+        let mut namespace = self.store.namespace(&record.namespace)?;
+        if record.run != namespace.last_run || record.run == 0 {
+            // Another batch has written since: this one is the later one from now on, and all its
+            // documents have to say so.
+            namespace.last_run += 1;
+            record.run = namespace.last_run;
+            ops.extend(self.unsink(&record, &plan)?);
+        }
+        self.occupy(&mut namespace, &record, &plan);
+        ops.push(Store::put_namespace(&record.namespace, &namespace)?);
+        ops.push(Store::put_batch(&record)?);
         self.store.commit(ops)?;
         let artifacts = self.folder(&record);
         if record.fence > 1 {
@@ -194,8 +206,7 @@ impl Engine {
 
     /// Notes in the namespace which collections the batch writes, and how to search them: from the
     /// claim on, because documents appear from then on.
-    fn occupy(&self, record: &BatchRecord, plan: &Plan) -> Result<Op> {
-        let mut namespace = self.store.namespace(&record.namespace)?;
+    fn occupy(&self, namespace: &mut NamespaceRecord, record: &BatchRecord, plan: &Plan) {
         let searchable = plan.collections.iter().filter(|c| c.searchable && self.sink.is_some());
         for collection in searchable {
             let vectors = collection.vectors.iter().map(|vector| {
@@ -212,6 +223,20 @@ impl Engine {
             };
             namespace.collections.insert(collection.name.to_string(), state);
         }
-        Store::put_namespace(&record.namespace, &namespace)
+    }
+
+    /// Everything that is in the sink goes there again.
+    fn unsink(&self, record: &BatchRecord, plan: &Plan) -> Result<Vec<Op>> {
+        let mut ops = Vec::new();
+        for entry in self.store.partitions(&record.id) {
+            let (key, mut partition) = entry?;
+            let searchable = self.sink.is_some() && plan.collections[key.collection].searchable;
+            if let PartitionState::Committed { part: Some(_), sunk, .. } = &mut partition.state
+                && std::mem::replace(sunk, !searchable) != *sunk
+            {
+                ops.push(Store::put_partition(&record.id, &key, &partition)?);
+            }
+        }
+        Ok(ops)
     }
 }

@@ -1,6 +1,7 @@
 //! What is done about failures: which pass by themselves, how long to wait, when a batch parks.
 
 use super::run::Run;
+use crate::env::Env;
 use crate::error::{Code, Error, Result};
 use std::time::Duration;
 
@@ -88,6 +89,26 @@ impl Default for Patience {
             tries_until_parked: 4,
             limit: Duration::from_secs(600),
         }
+    }
+}
+
+/// Tries a few times, with pauses: for what somebody waits for, and nothing is lost if it fails.
+pub fn retry<T>(
+    env: &Env,
+    patience: &Patience,
+    mut effect: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut tried = 0;
+    loop {
+        let error = match effect() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        tried += 1;
+        if Class::of(error.code()) != Class::Transient || tried >= patience.tries_until_parked {
+            return Err(error);
+        }
+        env.pause(patience.backoff.pause(tried, env.chance()), std::thread::park_timeout);
     }
 }
 

@@ -95,6 +95,8 @@ impl Engine {
         for (key, partition) in all.iter().filter(|(key, _)| !gone.contains(key)) {
             ops.push(Store::put_partition(id, key, partition)?);
         }
+        // Where the batch was canceled from outside, its records are still in the state.
+        ops.extend(gone.iter().map(|key| Store::delete_partition(id, key)));
         self.store.commit(ops)?;
         Ok((record, redone))
     }

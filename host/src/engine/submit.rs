@@ -2,6 +2,7 @@
 //! before anything is written; what was written for a batch that is refused later is removed.
 
 use super::flatten::{Flattened, flatten};
+use super::patience::retry;
 use super::plan::{Pinned, Plan, Source, plan};
 use super::step;
 use super::{BatchManifest, Engine, MANIFEST};
@@ -187,8 +188,6 @@ impl Engine {
         manifests: &[(usize, Manifest)],
         fingerprint: String,
     ) -> Result<BatchRecord> {
-        let mut namespace = self.store.namespace(&plan.namespace)?;
-        namespace.last_run += 1;
         let urls = manifests.iter().map(|(bucket, manifest)| {
             let name: Name = plan.buckets[*bucket].name.clone();
             (name, manifest.url())
@@ -202,7 +201,7 @@ impl Engine {
             manifests: urls.collect(),
             artifacts: self.artifacts.url().to_string(),
             sink: self.sink_name.clone(),
-            run: namespace.last_run,
+            run: 0,
             fence: 0,
             round: 0,
             repeated_partitions: 0,
@@ -215,10 +214,7 @@ impl Engine {
             history: None,
             collections: Vec::new(),
         };
-        self.store.commit(vec![
-            Store::put_batch(&record)?,
-            Store::put_namespace(&plan.namespace, &namespace)?,
-        ])?;
+        self.store.commit(vec![Store::put_batch(&record)?])?;
         Ok(record)
     }
 
@@ -230,7 +226,9 @@ impl Engine {
         manifests: &[(usize, Manifest)],
         progress: &dyn Fn(u64),
     ) -> Result<Submitted> {
-        let flattened = match self.flatten(&record, &plan, manifests, progress) {
+        let flattened =
+            retry(&self.env, &self.patience, || self.flatten(&record, &plan, manifests, progress));
+        let flattened = match flattened {
             Ok(flattened) => flattened,
             Err(error) => {
                 self.folder(&record).delete_all()?;
@@ -243,7 +241,9 @@ impl Engine {
             BatchManifest { batch: record.id.clone(), plan, flattened, record: record.clone() };
         let json = serde_json::to_vec_pretty(&manifest)
             .context(Code::Internal, || "can not encode the batch's manifest".to_string())?;
-        self.folder(&record).put(MANIFEST, json.into())?;
+        retry(&self.env, &self.patience, || {
+            self.folder(&record).put(MANIFEST, json.clone().into())
+        })?;
         self.store.commit(vec![Store::put_batch(&record)?])?;
         Ok(Submitted::Ready(record.id))
     }

@@ -20,7 +20,7 @@ pub struct BatchRecord {
     pub artifacts: String,
     /// Where the documents go, as the user wrote it.
     pub sink: String,
-    /// Number of this run in its namespace, from 1.
+    /// Number of this run in its namespace, from 1 and in the order of claims; 0 before the first.
     pub run: u64,
     /// Grows with every claim: what a lower one writes late does not count.
     pub fence: u64,
