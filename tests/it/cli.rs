@@ -5,7 +5,9 @@ mod examples;
 mod help;
 mod hostile;
 mod recovery;
+mod redo;
 mod runs;
+mod space;
 mod stores;
 
 use crate::support::quarry::Bench;

@@ -6,6 +6,7 @@ mod artifact;
 mod bench;
 mod cli;
 mod manifest;
+mod model;
 mod plugin;
 mod sink;
 mod support;

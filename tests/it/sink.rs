@@ -49,6 +49,7 @@ macro_rules! suite {
             a_vector_of_zeros_is_stored_and_scores_zero
             pages_come_in_order_and_lose_nothing
             stale_documents_of_the_named_objects_go_and_no_others
+            the_documents_of_a_run_go_and_no_others
             counting_follows_the_filter
             every_filter_operator_selects_what_it_says
             filters_nest

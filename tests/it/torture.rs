@@ -4,6 +4,9 @@
 #[allow(dead_code)]
 pub(crate) mod kinds;
 
+use kinds::world::World;
+use kinds::world::faults::Plan;
+use kinds::world::guest::KILLER;
 use kinds::{Torture, effects, faulty, sim};
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
@@ -24,4 +27,35 @@ fn whatever_fails_costs_time_or_gives_an_error_and_never_a_document() {
 #[test]
 fn whatever_happens_in_whatever_order_nothing_is_lost_or_doubled() {
     println!("{}", figure(sim::run, &[("seeds", 12)]));
+}
+
+#[test]
+fn a_row_that_kills_its_host_is_found_and_buried() {
+    let work = tempfile::tempdir().unwrap();
+    let world = World::new(work.path()).unwrap();
+    let rows: Vec<(String, String)> = (0..8)
+        .map(|row| (format!("o{row}"), format!("{row} {}", if row == 4 { KILLER } else { "good" })))
+        .collect();
+    let manifest = world.manifest("notes", &rows).unwrap();
+    let mut starts = 0;
+    let record = loop {
+        starts += 1;
+        assert!(starts < 20, "the row kills the host for ever");
+        let engine = world.open(Plan::Calm).unwrap();
+        let ended = world.drive(&engine, &manifest);
+        let letters = ended.as_ref().ok().map(|record| engine.dead_letters(record, 10).unwrap());
+        world.close(engine);
+        if let (Ok(record), Some(letters)) = (ended, letters) {
+            let buried: Vec<(&str, &str)> = letters
+                .iter()
+                .map(|letter| (letter.object.as_str(), letter.code.as_str()))
+                .collect();
+            assert_eq!(buried, [("o4", "host_death")]);
+            break record;
+        }
+    };
+    // The first lease is only noted, two die with the partition, three with the row.
+    println!("{starts} starts");
+    assert_eq!(record.status.as_str(), "COMPLETED_WITH_ERRORS");
+    assert_eq!(record.collections[0].funnel.succeeded, 7);
 }

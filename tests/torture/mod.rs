@@ -11,7 +11,7 @@ pub(crate) mod batch;
 pub(crate) mod effects;
 pub(crate) mod faulty;
 pub(crate) mod sim;
-mod world;
+pub(crate) mod world;
 
 /// One run of one kind.
 pub(crate) struct Torture {

@@ -54,7 +54,7 @@ fn rows(name: &str) -> Vec<(String, String)> {
         1 => format!("flaky {row} {name}"),
         words => (0..words).map(|word| format!("{name}{row}x{word}")).collect::<Vec<_>>().join(" "),
     };
-    let objects = (0..10).filter(|row| mix(row * 31 + salt) % 4 != 0);
+    let objects = (0..10).filter(|row| !mix(row * 31 + salt).is_multiple_of(4));
     objects.map(|row| (format!("o{row:02}"), text(row))).collect()
 }
 
@@ -74,6 +74,8 @@ struct Sim<'a> {
     model: Model<'a>,
     seed: u64,
     draws: u64,
+    /// The batch that ended in this step.
+    ended: Option<BatchRecord>,
     /// What was done, for whoever reads a failure.
     story: Vec<String>,
 }
@@ -84,7 +86,7 @@ impl<'a> Sim<'a> {
         let manifests = MANIFESTS.map(|name| world.manifest(name, &rows(name)));
         let manifests = manifests.into_iter().collect::<Result<_>>()?;
         let model = Model::new(expected);
-        Ok(Sim { world, manifests, model, seed, draws: 0, story: Vec::new() })
+        Ok(Sim { world, manifests, model, seed, draws: 0, ended: None, story: Vec::new() })
     }
 
     fn draw(&mut self, below: u64) -> u64 {
@@ -119,7 +121,9 @@ impl<'a> Sim<'a> {
             ensure!(typed, "an error of the kind {:?}", error.code());
         }
         let engine = self.world.open(Plan::Calm)?;
-        let checked = self.model.check(&engine, &self.world.sink);
+        let ended = self.ended.take();
+        let ended = ended.map_or(Ok(()), |record| self.model.ended(&engine, &record));
+        let checked = ended.and_then(|()| self.model.check(&engine, &self.world.sink));
         self.world.close(engine);
         checked
     }
@@ -191,7 +195,7 @@ impl<'a> Sim<'a> {
         match self.world.run(engine, id) {
             Ok(record) => {
                 done.completed += 1;
-                self.model.ended(engine, &record)?;
+                self.ended = Some(record);
                 Ok(None)
             }
             Err(error) => Ok(Some(error)),

@@ -6,6 +6,7 @@ use crate::engine::Patience;
 use crate::error::Result;
 use crate::plugin::Limits;
 use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -56,6 +57,7 @@ impl GlobalOptions {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .without_time()
             .with_target(false)
             .init();

@@ -1,6 +1,7 @@
 //! The life of a submitted batch: claim, run, conclude.
 
 use super::flatten::Flattened;
+use super::patience::retry;
 use super::plan::Plan;
 use super::progress::{Progress, Stop};
 use super::run::{Ended, Run};
@@ -75,7 +76,9 @@ impl Engine {
         self.store.commit(ops)?;
         let artifacts = self.folder(&record);
         if record.fence > 1 {
-            let found = commit::recover(&self.store, &record.id, &artifacts, record.round)?;
+            let found = retry(&self.env, &self.patience, || {
+                commit::recover(&self.store, &record.id, &artifacts, record.round)
+            })?;
             if found > 0 {
                 let text = format!("{found} partitions were committed but not recorded");
                 let mut ops = self.event(&mut record, "recovered", &text)?;

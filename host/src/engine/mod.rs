@@ -95,7 +95,7 @@ impl Engine {
 
     pub fn manifest(&self, record: &BatchRecord) -> Result<BatchManifest> {
         let folder = self.folder(record);
-        let bytes = folder.get(MANIFEST)?;
+        let bytes = patience::retry(&self.env, &self.patience, || folder.get(MANIFEST))?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("{} can not be read", folder.name_of(MANIFEST));
             Error::new(Code::Corrupt, message).source(error)

@@ -136,6 +136,11 @@ impl Faults {
         self.state().dead
     }
 
+    /// From here on nothing happens any more.
+    pub(crate) fn die(&self) {
+        self.state().dead = true;
+    }
+
     /// The sites of all effects since [`Faults::begin`].
     pub(crate) fn sites(&self) -> Vec<&'static str> {
         self.state().sites.clone()
@@ -165,11 +170,7 @@ impl Faults {
                 true => Verdict::DieAfter,
                 false => Verdict::DieBefore,
             },
-            // A call that fails once is halved and succeeds; other failures a guest does not have.
             Plan::Fail { effect, failure } if effect == count => {
-                if site == GUEST && failure != Failure::Transient {
-                    return Verdict::Go;
-                }
                 if matches!(failure, Failure::Permanent | Failure::Full) {
                     (state.broken, state.tries) = (Some((site, failure)), 1);
                 }
@@ -181,7 +182,10 @@ impl Faults {
                     _ => Verdict::DieAfter,
                 }
             }
-            Plan::Random { seed, per_mille, .. } if mix(seed + count) % 1_000 < per_mille => {
+            // A guest that fails without a reason would bury rows.
+            Plan::Random { seed, per_mille, .. }
+                if site != GUEST && mix(seed.wrapping_add(count)) % 1_000 < per_mille =>
+            {
                 Verdict::Fail(Failure::ALL[(mix(seed ^ (count << 8)) % 4) as usize])
             }
             Plan::Calm | Plan::Crash { .. } | Plan::Fail { .. } | Plan::Random { .. } => {

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A text with this word traps.
 pub(crate) const POISON: &str = "poison";
+/// A text with this word kills the process.
+pub(crate) const KILLER: &str = "killer";
 /// A text with this word fails as if a blob could not be read, until the world is healed.
 pub(crate) const FLAKY: &str = "flaky";
 
@@ -89,6 +91,10 @@ impl Instance for Splitter {
         let texts = texts.ok_or_else(|| failure(Reason::Contract, "texts are wanted"))?;
         let (mut counts, mut made, mut shapes) = (Vec::new(), Vec::new(), Vec::new());
         for text in texts.iter().map(Option::unwrap_or_default) {
+            if text.contains(KILLER) {
+                self.faults.die();
+                return Err(failure(Reason::Trap, "killed"));
+            }
             if text.contains(POISON) {
                 return Err(failure(Reason::Trap, "poisoned"));
             }
