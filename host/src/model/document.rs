@@ -16,6 +16,10 @@ pub struct Document {
     pub vectors: Vec<(String, Vector)>,
 }
 
+/// Largest magnitude of a vector's value. A product of two of them, summed over the largest vector,
+/// stays finite: no score can be infinite or NaN.
+pub const VECTOR_VALUE_MAX: f32 = 1e16;
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Vector {
     Dense(Vec<f32>),

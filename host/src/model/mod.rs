@@ -8,7 +8,7 @@ mod ids;
 mod status;
 
 pub use description::{Description, Distance, Field, FieldKind, Input};
-pub use document::{Document, LINEAGE_FIELD, Lineage, SparseVector, Vector};
+pub use document::{Document, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector};
 pub use filter::{Condition, Filter, Operator};
 pub use funnel::Funnel;
 pub use ids::{BatchId, DocumentId, ExtractorRef, Name, NamespaceId};

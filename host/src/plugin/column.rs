@@ -180,7 +180,7 @@ impl Column {
             return Err(self.broken(format!("got vector {first}, the next one is {}", self.len)));
         }
         self.place(first, count, documents)?;
-        self.check_finite(data)?;
+        self.check_floats(data)?;
         self.data.extend_from_slice(data);
         self.len += count;
         Ok(())
@@ -219,7 +219,7 @@ impl Column {
             return Err(self.broken(format!("got {values} bytes of values for {indices} indices")));
         }
         self.check_offsets(offsets, indices.len())?;
-        self.check_finite(data)?;
+        self.check_floats(data)?;
         for (at, range) in offsets.windows(2).enumerate() {
             let (start, end) = (u32::from_le(range[0]), u32::from_le(range[1]));
             let entries = &indices[start as usize..end as usize];
@@ -252,7 +252,7 @@ impl Column {
                 }
             }
             FieldKind::Multi => {
-                self.check_finite(data)?;
+                self.check_floats(data)?;
                 let width = self.width as u32;
                 let odd = offsets.iter().position(|offset| u32::from_le(*offset) % width != 0);
                 if let Some(at) = odd {
@@ -264,7 +264,15 @@ impl Column {
         }
         self.append_offsets(offsets, 1)?;
         self.data.extend_from_slice(data);
-        self.append_validity(&bits, count);
+        if self.kind == FieldKind::Multi {
+            // One without vectors is none: no sink takes it.
+            for (at, range) in offsets.windows(2).enumerate() {
+                self.validity.append(bits.is_valid(at) && range[0] != range[1]);
+            }
+            self.len += count;
+        } else {
+            self.append_validity(&bits, count);
+        }
         Ok(())
     }
 
@@ -331,11 +339,13 @@ impl Column {
         Ok(())
     }
 
-    fn check_finite(&self, data: &[u8]) -> Result<(), Violation> {
-        match values::first_not_finite_f32(data) {
-            None => Ok(()),
-            Some(lane) => Err(self.broken(format!("has a NaN or infinity at value {lane}"))),
-        }
+    fn check_floats(&self, data: &[u8]) -> Result<(), Violation> {
+        let Some(lane) = values::first_unfit_f32(data) else { return Ok(()) };
+        let value = data.as_chunks::<4>().0.get(lane).map_or(f32::NAN, |v| f32::from_le_bytes(*v));
+        Err(self.broken(match value.is_finite() {
+            true => format!("has {value} at value {lane}, at most 1e16 is allowed"),
+            false => format!("has a NaN or infinity at value {lane}"),
+        }))
     }
 
     fn bits<'a>(&self, validity: &'a [u8], count: usize) -> Result<Bits<'a>, Violation> {

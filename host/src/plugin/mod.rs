@@ -112,11 +112,12 @@ pub struct Output {
 pub enum OutputColumn {
     /// utf8, json: `StringArray`; i64, f64, bool; blob: `BinaryArray`.
     Scalar(ArrayRef),
-    /// f32, as many a document as the dimension says, finite. Never null.
+    /// f32, as many a document as the dimension says, finite, at most
+    /// [`crate::model::VECTOR_VALUE_MAX`]. Never null.
     Dense(FixedSizeListArray),
     /// u32 and f32, little-endian, indices strictly ascending; null where there is no vector.
     Sparse { indices: BinaryArray, values: BinaryArray },
-    /// n * dimension * 4 bytes a document.
+    /// n * dimension * 4 bytes a document, n > 0; null where there is no vector.
     Multi(BinaryArray),
 }
 

@@ -28,6 +28,9 @@ fn vector(name: &str, value: Value, description: &Description) -> Result<Vector>
         FieldKind::Dense => Ok(Vector::Dense(dense(name, value, dimension)?)),
         FieldKind::Multi => {
             let rows: Vec<Value> = typed(name, value)?;
+            if rows.is_empty() {
+                return Err(wrong(name, "has no rows"));
+            }
             let rows = rows.into_iter().map(|row| dense(name, row, dimension));
             Ok(Vector::Multi(rows.collect::<Result<_>>()?))
         }

@@ -1,5 +1,6 @@
 //! Checks over the bytes of many values at once.
 
+use crate::model::VECTOR_VALUE_MAX;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -19,20 +20,22 @@ impl<'a> Bits<'a> {
         (!self.0.is_empty()).then_some(self.0)
     }
 
-    fn is_valid(&self, at: usize) -> bool {
+    pub(super) fn is_valid(&self, at: usize) -> bool {
         self.0.is_empty() || self.0[at / 8] & (1 << (at % 8)) != 0
     }
 }
 
-/// The first f32 that is a NaN or an infinity: all bits of its exponent are set, so that adding the
-/// lowest of them carries into the sign. Two lanes are tested in one word and a block without a
-/// branch, which is fast even where the compiler does not vectorise.
-pub(super) fn first_not_finite_f32(data: &[u8]) -> Option<usize> {
-    const EXPONENTS: u64 = 0x7f80_0000_7f80_0000;
-    const LOWEST: u64 = 0x0080_0000_0080_0000;
+/// The first f32 that no vector may hold: a NaN, an infinity, or one above [`VECTOR_VALUE_MAX`],
+/// which no sink takes. Without their sign the bits of floats are in the order of their values, and
+/// those of a NaN are above all: what is added carries into the sign exactly for what is too large.
+/// Two lanes are tested in one word and a block without a branch, which is fast even where the
+/// compiler does not vectorise.
+pub(super) fn first_unfit_f32(data: &[u8]) -> Option<usize> {
+    const MAGNITUDES: u64 = 0x7fff_ffff_7fff_ffff;
+    const ABOVE: u64 = (0x7fff_ffff - VECTOR_VALUE_MAX.to_bits() as u64) * 0x1_0000_0001;
     const SIGNS: u64 = 0x8000_0000_8000_0000;
     const BLOCK: usize = 4096;
-    let carry = |word: &[u8; 8]| (u64::from_le_bytes(*word) & EXPONENTS) + LOWEST;
+    let carry = |word: &[u8; 8]| (u64::from_le_bytes(*word) & MAGNITUDES) + ABOVE;
     for (at, block) in data.chunks(BLOCK).enumerate() {
         let (fours, rest) = block.as_chunks::<32>();
         let mut any = 0;
@@ -40,7 +43,10 @@ pub(super) fn first_not_finite_f32(data: &[u8]) -> Option<usize> {
             let (words, _) = four.as_chunks::<8>();
             any |= carry(&words[0]) | carry(&words[1]) | carry(&words[2]) | carry(&words[3]);
         }
-        let odd = |lane: &[u8; 4]| !f32::from_le_bytes(*lane).is_finite();
+        let odd = |lane: &[u8; 4]| {
+            let value = f32::from_le_bytes(*lane);
+            !value.is_finite() || value.abs() > VECTOR_VALUE_MAX
+        };
         if any & SIGNS != 0 || rest.as_chunks::<4>().0.iter().any(odd) {
             let lane = block.as_chunks::<4>().0.iter().position(odd)?;
             return Some(at * (BLOCK / 4) + lane);

@@ -4,12 +4,9 @@
 use super::batch::{BATCH_BYTES_MAX, weigh};
 use super::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec, filter};
 use crate::error::{Error, Result};
-use crate::model::{Distance, Document, LINEAGE_FIELD, SparseVector, Vector};
+use crate::model::{Distance, Document, LINEAGE_FIELD, SparseVector, VECTOR_VALUE_MAX, Vector};
 use serde_json::{Map, Value};
 
-/// Largest magnitude of a vector's value. A product of two of them, summed over the largest vector,
-/// stays finite: no score can be infinite or NaN.
-pub const VECTOR_VALUE_MAX: f32 = 1e16;
 /// Largest dimension that the engines accept.
 pub const DIMENSION_MAX: u32 = 65_536;
 /// Deepest nesting of a payload: protobuf decoders stop at 100 messages, and a level takes three.

@@ -19,7 +19,7 @@ mod spec;
 #[cfg(feature = "edge")]
 pub use edge::EdgeSink;
 pub use filter::to_json as filter_to_json;
-pub use layout::{DIMENSION_MAX, PAYLOAD_DEPTH_MAX, VECTOR_VALUE_MAX, check_field};
+pub use layout::{DIMENSION_MAX, PAYLOAD_DEPTH_MAX, check_field};
 pub use remote::QdrantSink;
 pub use spec::{SinkSpec, open};
 
