@@ -5,6 +5,7 @@
 mod artifact;
 mod bench;
 mod cli;
+mod config;
 mod manifest;
 mod model;
 mod plugin;

@@ -12,14 +12,18 @@ const SPAN: &str = "span:";
 pub(super) fn syntax(error: &toml::de::Error) -> Error {
     let wrong = Error::invalid(error.message().to_string());
     match error.span() {
-        Some(span) => wrong.field(format!("{SPAN}{}..{}", span.start, span.end)),
+        Some(span) => wrong.field(self::span(&span)),
         None => wrong,
     }
 }
 
+pub(super) fn span(span: &Range<usize>) -> String {
+    format!("{SPAN}{}..{}", span.start, span.end)
+}
+
 pub(super) fn explain(error: Error, path: &Path, text: &str) -> Error {
     let Some(field) = error.field_name().map(str::to_string) else {
-        return error;
+        return located(&error, format!("{error}\n  --> {}", path.display()));
     };
     let span = match field.strip_prefix(SPAN) {
         Some(span) => parse_span(span),
@@ -37,11 +41,16 @@ pub(super) fn explain(error: Error, path: &Path, text: &str) -> Error {
         " ".repeat(column - 1),
         "^".repeat(marks)
     );
+    located(&error, message)
+}
+
+/// The error with another message.
+fn located(error: &Error, message: String) -> Error {
     let mut located = Error::new(error.code(), message);
     if let Some(hint) = error.hint_text() {
         located = located.hint(hint);
     }
-    match std::error::Error::source(&error) {
+    match std::error::Error::source(error) {
         Some(source) => located.source(source.to_string()),
         None => located,
     }

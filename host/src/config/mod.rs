@@ -2,6 +2,7 @@
 
 mod locate;
 mod pipeline;
+mod values;
 
 pub use pipeline::{
     Bucket, BucketField, Collection, FieldType, Index, IndexType, Passthrough, PassthroughFull,

@@ -1,7 +1,7 @@
 //! The pipeline file: buckets and collections in TOML. The JSON Schema is what
 //! `quarry pipeline schema` prints.
 
-use super::locate;
+use super::{locate, values};
 use crate::config::PIPELINE_BYTES_MAX;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{ExtractorRef, Filter, Name};
@@ -206,7 +206,9 @@ impl Pipeline {
     }
 
     pub fn parse(text: &str) -> Result<Pipeline> {
-        toml::from_str(text).map_err(|error| locate::syntax(&error))
+        let pipeline = toml::from_str(text).map_err(|error| locate::syntax(&error))?;
+        values::check(text)?;
+        Ok(pipeline)
     }
 
     /// Adds file, line and the quoted line to an error whose field is a JSON pointer into this

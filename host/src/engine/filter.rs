@@ -1,17 +1,14 @@
 //! Evaluates a collection's filter on rows.
 
 use super::columns::column;
-use super::plan::{FieldRef, RowField};
+use super::plan::{self, FieldRef, RowField};
 use super::value::{Cells, walk};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Condition, Filter, Operator};
 use arrow_array::RecordBatch;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::Value;
 use std::cmp::Ordering;
-
-/// Size of a compiled regular expression.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// One flag a row: whether it stays.
 pub fn mask(filter: &Filter, fields: &[RowField], batch: &RecordBatch) -> Result<Vec<bool>> {
@@ -66,16 +63,7 @@ fn test<'a>(
     let found = FieldRef::resolve(field, fields)?;
     let cells = Cells::of(found.root_kind, column(batch, &found.root)?, &found.root)?;
     let regex = match operator {
-        Operator::Regex => {
-            let pattern = value.as_str().unwrap_or_default();
-            let built = RegexBuilder::new(pattern)
-                .case_insensitive(!case_sensitive)
-                .size_limit(REGEX_BYTES_MAX)
-                .build();
-            Some(built.map_err(|error| {
-                Error::invalid(format!("`{pattern}` is not a regular expression")).source(error)
-            })?)
-        }
+        Operator::Regex => Some(plan::regex(value.as_str().unwrap_or_default(), case_sensitive)?),
         _ => None,
     };
     let check = Check { operator, value, regex, case_sensitive };

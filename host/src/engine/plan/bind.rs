@@ -5,8 +5,12 @@ use super::{Plan, PlannedPassthrough, Source};
 use crate::config::{Collection, Index, IndexType, Passthrough};
 use crate::error::{Error, Result};
 use crate::model::{Condition, Description, Filter, Operator};
-use crate::sink::{IndexKind, IndexSpec};
+use crate::sink::{self, IndexKind, IndexSpec, Layout};
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
+
+/// Size of a compiled regular expression.
+const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// The fields that all sources have with the same kind.
 pub(super) fn source_fields(plan: &Plan, sources: &[Source], at: &str) -> Result<Vec<RowField>> {
@@ -163,6 +167,8 @@ pub(super) fn passthrough(
 
 fn check_default(kind: RowKind, default: Option<&Value>) -> Result<()> {
     let Some(default) = default else { return Ok(()) };
+    sink::check_field(default)
+        .map_err(|reason| Error::invalid(format!("the default can not be stored: {reason}")))?;
     let fits = match kind {
         RowKind::Utf8 | RowKind::Reference => default.is_string(),
         RowKind::I64 => default.is_i64(),
@@ -185,7 +191,8 @@ pub(super) fn check_filter(filter: &Filter, fields: &[RowField], at: &str) -> Re
             match condition {
                 Condition::Nested(inner) => check_filter(inner, fields, &at)?,
                 Condition::Field { field, operator, value } => {
-                    check_operand(*operator, value).map_err(|error| error.field(&at))?;
+                    check_operand(*operator, value, filter.case_sensitive)
+                        .map_err(|error| error.field(&at))?;
                     let found =
                         FieldRef::resolve(field, fields).map_err(|error| error.field(&at))?;
                     if found.kind().is_vector() {
@@ -199,19 +206,12 @@ pub(super) fn check_filter(filter: &Filter, fields: &[RowField], at: &str) -> Re
     Ok(())
 }
 
-fn check_operand(operator: Operator, value: &Value) -> Result<()> {
+fn check_operand(operator: Operator, value: &Value, case_sensitive: bool) -> Result<()> {
     let fits = match operator {
         Operator::In | Operator::Nin => value.is_array(),
         Operator::Regex => {
-            let pattern = value.as_str().unwrap_or_default();
-            return match regex::Regex::new(pattern) {
-                Ok(_) if value.is_string() => Ok(()),
-                Ok(_) => Err(Error::invalid("regex takes a text")),
-                Err(error) => {
-                    let message = format!("`{pattern}` is not a regular expression");
-                    Err(Error::invalid(message).source(error))
-                }
-            };
+            let pattern = value.as_str().ok_or_else(|| Error::invalid("regex takes a text"))?;
+            return regex(pattern, case_sensitive).map(drop);
         }
         Operator::StartsWith | Operator::EndsWith | Operator::Text => value.is_string(),
         Operator::Exists | Operator::IsNull => value.is_boolean() || value.is_null(),
@@ -225,6 +225,16 @@ fn check_operand(operator: Operator, value: &Value) -> Result<()> {
     }
     let message = format!("the value {value} does not fit the operator");
     Err(Error::invalid(message).hint("in and nin take lists, text operators texts"))
+}
+
+/// A filter's pattern, compiled: the same way when it is planned and when rows are tested.
+pub fn regex(pattern: &str, case_sensitive: bool) -> Result<Regex> {
+    let mut builder = RegexBuilder::new(pattern);
+    let built = builder.case_insensitive(!case_sensitive).size_limit(REGEX_BYTES_MAX).build();
+    built.map_err(|error| {
+        Error::invalid(format!("`{pattern}` is not a regular expression that can be used"))
+            .source(error)
+    })
 }
 
 pub(super) fn filter_roots(filter: &Filter, roots: &mut Vec<String>) {
@@ -249,8 +259,8 @@ pub(super) fn indexes(
             Index::Keyword(path) => (path, IndexType::Keyword),
             Index::Typed { field, kind } => (field, *kind),
         };
-        FieldRef::resolve(path, fields)
-            .map_err(|error| error.field(format!("{at}/index/{index}")))?;
+        let at = format!("{at}/index/{index}");
+        FieldRef::resolve(path, fields).map_err(|error| error.field(&at))?;
         let kind = match kind {
             IndexType::Keyword => IndexKind::Keyword,
             IndexType::Integer => IndexKind::Integer,
@@ -259,7 +269,10 @@ pub(super) fn indexes(
             IndexType::Text => IndexKind::Text,
             IndexType::Datetime => IndexKind::Datetime,
         };
-        specs.push(IndexSpec { path: path.clone(), kind });
+        let spec = IndexSpec { path: path.clone(), kind };
+        // What the sink would refuse after the batch was queued.
+        Layout::new(Vec::new(), vec![spec.clone()]).map_err(|error| error.field(&at))?;
+        specs.push(spec);
     }
     Ok(specs)
 }

@@ -7,6 +7,7 @@ mod field;
 mod graph;
 mod vectors;
 
+pub use bind::regex;
 pub use field::{FieldRef, RowField, RowKind};
 pub use vectors::VectorName;
 
