@@ -10,7 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use quarry::artifact::{Artifacts, PartReader, PartWriter, Slice};
+use quarry::artifact::{Artifacts, Location, PartReader, PartWriter, Slice, resolve_url};
+use quarry::error::Code;
 use quarry::plugin::vector_type;
 use std::fs::File;
 use std::sync::Arc;
@@ -166,4 +167,18 @@ fn a_file_without_rows_is_one() {
     let reader = ParquetRecordBatchReaderBuilder::try_new(folder.file("none.parquet")).unwrap();
     assert_eq!(reader.schema(), &schema());
     assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+}
+
+#[test]
+fn a_relative_reference_stays_where_its_manifest_is() {
+    let folder = Location::parse("https://host:8443/in").unwrap();
+    let resolved = |reference: &str| resolve_url(reference, &folder);
+    assert_eq!(resolved("a b.jpg").unwrap(), "https://host:8443/in/a%20b.jpg");
+    assert_eq!(resolved("../x.jpg").unwrap(), "https://host:8443/x.jpg");
+    assert_eq!(resolved("s3://bucket/x").unwrap(), "s3://bucket/x");
+    for elsewhere in ["mailto:x", "c:\\x.jpg", "\\\\other\\x.jpg", "http:/x", "File:/x"] {
+        let error = resolved(elsewhere).unwrap_err();
+        assert_eq!(error.code(), Code::Invalid, "{elsewhere}");
+        assert!(error.to_string().contains("is not a path below https://host:8443/in"), "{error}");
+    }
 }

@@ -128,6 +128,13 @@ pub fn resolve_url(reference: &str, base: &Location) -> Result<String> {
             let joined = folder.join(reference).context(Code::Invalid, || {
                 format!("`{reference}` can not be resolved below {url}")
             })?;
+            // `mailto:x` is a URL of its own, and `\\host\x` one of another host.
+            if (joined.scheme(), joined.host(), joined.port())
+                != (folder.scheme(), folder.host(), folder.port())
+            {
+                let message = format!("`{reference}` is not a path below {url}");
+                return Err(Error::invalid(message).hint("write a whole URL, as in https://…"));
+            }
             Ok(joined.to_string())
         }
     }
