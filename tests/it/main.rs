@@ -10,6 +10,7 @@ mod manifest;
 mod model;
 mod plugin;
 mod sink;
+mod store;
 mod support;
 mod tidy;
 mod torture;

@@ -25,18 +25,21 @@ pub struct Funnel {
 
 impl Funnel {
     pub fn add(&mut self, other: &Funnel) {
-        self.fetched += other.fetched;
-        self.filtered += other.filtered;
-        self.missing += other.missing;
-        self.submitted += other.submitted;
-        self.succeeded += other.succeeded;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-        self.documents += other.documents;
+        // Records that count too much do not balance; that is for the verdict to say.
+        let sum = |own: &mut u64, other: u64| *own = own.saturating_add(other);
+        sum(&mut self.fetched, other.fetched);
+        sum(&mut self.filtered, other.filtered);
+        sum(&mut self.missing, other.missing);
+        sum(&mut self.submitted, other.submitted);
+        sum(&mut self.succeeded, other.succeeded);
+        sum(&mut self.failed, other.failed);
+        sum(&mut self.skipped, other.skipped);
+        sum(&mut self.documents, other.documents);
     }
 
     pub fn balances(&self) -> bool {
-        self.fetched == self.filtered + self.missing + self.submitted
-            && self.submitted == self.succeeded + self.failed + self.skipped
+        let sum = |parts: [u64; 3]| parts.into_iter().try_fold(0, u64::checked_add);
+        sum([self.filtered, self.missing, self.submitted]) == Some(self.fetched)
+            && sum([self.succeeded, self.failed, self.skipped]) == Some(self.submitted)
     }
 }

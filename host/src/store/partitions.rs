@@ -67,12 +67,11 @@ impl PartitionKey {
         let mut words = text.splitn(3, '/');
         let mut next = || words.next().unwrap_or("");
         let (collection, source, id) = (next().parse(), next().parse(), next());
-        match (collection, source) {
-            (Ok(collection), Ok(source)) => {
-                Ok(PartitionKey { collection, source, id: PartitionId::parse(id)? })
-            }
-            _ => Err(Error::new(Code::Corrupt, format!("`{text}` is not a partition key"))),
-        }
+        let wrong = || Error::new(Code::Corrupt, format!("`{text}` is not a partition key"));
+        let (Ok(collection), Ok(source)) = (collection, source) else { return Err(wrong()) };
+        let key = PartitionKey { collection, source, id: PartitionId::parse(id)? };
+        // What is written in another way would never be found under its name.
+        if key.to_string() == text { Ok(key) } else { Err(wrong()) }
     }
 }
 
