@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 
 /// Nested filters.
 const FILTER_DEPTH_MAX: usize = 16;
+/// Digits of an index into a list in a path.
+const INDEX_DIGITS_MAX: usize = 9;
 /// Conditions and list values of a filter, all levels together.
 const FILTER_TERMS_MAX: usize = 16_384;
 
@@ -292,15 +294,22 @@ pub(super) fn path(field: &str) -> Result<String> {
     let segments = field.split('.').map(|segment| {
         let (name, index) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        let indexed = index.is_empty()
-            || (index.ends_with(']')
-                && index.chars().all(|c| c.is_ascii_digit() || c == '[' || c == ']'));
-        if name.is_empty() || field.contains(['"', '\\']) || !indexed {
+        if name.is_empty() || field.contains(['"', '\\']) || !is_index(index) {
             return Err(Error::invalid(format!("`{field}` is not the path of a field")));
         }
         Ok(if plain { segment.to_string() } else { format!("\"{name}\"{index}") })
     });
     Ok(segments.collect::<Result<Vec<_>>>()?.join("."))
+}
+
+/// Nothing, or any number of `[]` and `[3]`.
+fn is_index(text: &str) -> bool {
+    let Some(groups) = text.strip_prefix('[') else { return text.is_empty() };
+    let Some(groups) = groups.strip_suffix(']') else { return false };
+    let number = |digits: &str| {
+        digits.len() <= INDEX_DIGITS_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    groups.split("][").all(number)
 }
 
 impl Clause {

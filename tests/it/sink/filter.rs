@@ -74,11 +74,13 @@ fn unusual_names_are_quoted() {
         ("a b.c", "\"a b\".c"),
         ("list[].v[0]", "list[].v[0]"),
         ("my list[2].v", "\"my list\"[2].v"),
+        ("a[][999999999]", "a[][999999999]"),
     ] {
         let json = translate(one(field, "eq", json!(1))).unwrap();
         assert_eq!(json["must"][0]["must"][0]["key"], key);
     }
-    for field in ["", "a..b", ".a", "a\"b", "a[x]", "[0]"] {
+    let far = "a[1000000000]";
+    for field in [far, "", "a..b", ".a", "a\"b", "a[x]", "[0]", "a[[]", "a[]]", "a[", "a[0][[1]"] {
         let message = format!("`{field}` is not the path of a field (at {field}) []");
         assert_eq!(translate(one(field, "eq", json!(1))), Err(message));
     }
