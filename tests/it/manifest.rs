@@ -1,5 +1,6 @@
 //! `quarry manifest build`, through its library.
 
+mod damaged;
 mod files;
 mod records;
 

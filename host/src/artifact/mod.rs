@@ -6,6 +6,7 @@
 //! name.
 
 mod cells;
+mod decode;
 mod location;
 mod lz4;
 mod pages;
@@ -15,6 +16,7 @@ mod references;
 mod upload;
 mod vectors;
 
+pub(crate) use decode::guarded;
 pub use location::{Location, resolve_url};
 pub(crate) use part::project;
 pub use part::{PartReader, PartWriter, Slice};

@@ -1,11 +1,12 @@
 //! Parquet files of rows: tier-0 artifacts, parts, dead letters.
 
 use super::pages::Pages;
-use super::{Artifacts, Upload, cells, vectors};
+use super::{Artifacts, Upload, cells, guarded, vectors};
 use crate::error::{Code, Error, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, ProjectionMask, add_encoded_arrow_schema_to_metadata};
@@ -169,8 +170,19 @@ impl PartReader {
         slice: Option<Slice>,
     ) -> Result<Vec<RecordBatch>> {
         let shown = artifacts.name_of(name);
-        let wrong = |error| parquet_error(error, "read", &shown);
         let bytes = artifacts.get(name)?;
+        guarded(|| Self::decode(bytes, &shown, columns, slice)).unwrap_or_else(|| {
+            Err(Error::new(Code::Corrupt, format!("{shown} is not a readable Parquet file")))
+        })
+    }
+
+    fn decode(
+        bytes: Bytes,
+        shown: &str,
+        columns: Option<&[String]>,
+        slice: Option<Slice>,
+    ) -> Result<Vec<RecordBatch>> {
+        let wrong = |error| parquet_error(error, "read", shown);
         let mut builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(wrong)?;
         if let Some(columns) = columns {
             let mask = project(builder.parquet_schema(), columns);

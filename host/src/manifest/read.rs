@@ -1,7 +1,7 @@
 //! Reads a manifest by row group, never whole.
 
 use super::object::ObjectFile;
-use crate::artifact::{Location, project};
+use crate::artifact::{Location, guarded, project};
 use crate::error::{Code, Context, Error, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
@@ -61,14 +61,15 @@ impl Manifest {
         for (path, version) in found {
             hash.update(path.as_ref().as_bytes());
             hash.update(version.as_bytes());
-            let (rows, columns) = runtime.block_on(footer(&store, &path))?;
+            let read = guarded(|| runtime.block_on(footer(&store, &path)));
+            let (rows, columns) = read.unwrap_or_else(|| Err(damaged(path.as_ref())))?;
             match &schema {
                 Some((first, name)) => same_columns(first, &columns, name, path.as_ref())?,
                 None => schema = Some((columns, path.to_string())),
             }
             files.push(ManifestFile { path, rows });
         }
-        let rows = files.iter().map(|file| file.rows).sum();
+        let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
         if rows == 0 {
             return Err(Error::invalid(format!("the manifest {location} has no rows"))
                 .hint("a batch needs at least one object"));
@@ -122,20 +123,25 @@ impl Iterator for Rows<'_> {
         loop {
             if let Some(stream) = &mut self.stream {
                 let file = &self.manifest.files[self.next_file - 1];
-                match self.manifest.runtime.block_on(stream.next()) {
-                    Some(Ok(batch)) => return Some(Ok(batch)),
-                    Some(Err(error)) => {
-                        self.next_file = usize::MAX;
+                let name = file.path.as_ref();
+                let error = match guarded(|| self.manifest.runtime.block_on(stream.next())) {
+                    Some(Some(Ok(batch))) => return Some(Ok(batch)),
+                    Some(Some(Err(error))) => read_error(error, name),
+                    Some(None) => {
                         self.stream = None;
-                        return Some(Err(read_error(error, file.path.as_ref())));
+                        continue;
                     }
-                    None => self.stream = None,
-                }
+                    None => damaged(name),
+                };
+                self.next_file = usize::MAX;
+                self.stream = None;
+                return Some(Err(error));
             }
             let file = self.manifest.files.get(self.next_file)?;
             self.next_file = self.next_file.saturating_add(1);
             let opened = stream(&self.manifest.store, &file.path, &self.columns);
-            match self.manifest.runtime.block_on(opened) {
+            let opened = guarded(|| self.manifest.runtime.block_on(opened));
+            match opened.unwrap_or_else(|| Err(damaged(file.path.as_ref()))) {
                 Ok(stream) => self.stream = Some(stream),
                 Err(error) => return Some(Err(error)),
             }
@@ -188,9 +194,10 @@ async fn stream(
     let reader = ObjectFile::new(store.clone(), path.clone());
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(wrong)?;
     let metadata = builder.metadata();
-    let (bytes, rows) = metadata.row_groups().iter().fold((0, 0), |(bytes, rows), group| {
-        (bytes + group.total_byte_size(), rows + group.num_rows())
-    });
+    let (bytes, rows) =
+        metadata.row_groups().iter().fold((0_i64, 0_i64), |(bytes, rows), group| {
+            (bytes.saturating_add(group.total_byte_size()), rows.saturating_add(group.num_rows()))
+        });
     let row_bytes = usize::try_from(bytes / rows.max(1)).unwrap_or(0).max(1);
     let batch_rows = (BATCH_BYTES / row_bytes).clamp(1, crate::config::PARTITION_ROWS);
     let mask = project(builder.parquet_schema(), columns);
@@ -215,7 +222,10 @@ fn same_columns(first: &Schema, other: &Schema, first_name: &str, name: &str) ->
 }
 
 fn read_error(error: parquet::errors::ParquetError, name: &str) -> Error {
+    damaged(name).source(error)
+}
+
+fn damaged(name: &str) -> Error {
     Error::invalid(format!("the manifest {name} is not a readable Parquet file"))
         .hint("it may be cut off or of another format; write it again")
-        .source(error)
 }
