@@ -15,6 +15,7 @@ mod native;
 mod peers;
 mod run;
 #[path = "../torture/mod.rs"]
+#[allow(dead_code, reason = "some of it is for the tests")]
 mod torture;
 
 use anyhow::{Context, Result, bail};

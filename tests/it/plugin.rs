@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod parameters;
 mod queries;
+mod scripts;
 
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use quarry::plugin::{Component, Extractor, Host, Input, InputColumn, Instance, Limits};

@@ -7,6 +7,8 @@ pub(crate) mod kinds;
 use kinds::world::World;
 use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
+mod fuzz;
+
 use kinds::{Torture, effects, faulty, sim};
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {

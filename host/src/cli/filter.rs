@@ -17,7 +17,7 @@ const OPERATORS: [(&str, Operator); 7] = [
 ];
 
 /// All given filters and the collection, together.
-pub(super) fn parse(collection: &str, given: &[String]) -> Result<Filter> {
+pub fn parse(collection: &str, given: &[String]) -> Result<Filter> {
     let mut and = vec![Condition::Field {
         field: format!("{LINEAGE_FIELD}.collection"),
         operator: Operator::Eq,

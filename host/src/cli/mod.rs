@@ -4,7 +4,8 @@ mod batch;
 mod doctor;
 mod documents;
 mod extractor;
-mod filter;
+#[doc(hidden)]
+pub mod filter;
 mod manifest;
 mod options;
 mod pipeline;
