@@ -4,6 +4,7 @@
 
 use crate::artifact::Artifacts;
 use crate::config::PARTITION_ROWS;
+use crate::durable;
 use crate::engine::{Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
@@ -74,6 +75,9 @@ impl App {
             }
         };
         let sink = open_sink(&settings.sink, &data_dir, &handle)?;
+        // Whoever made the folders may have died before their names were durable.
+        durable::sync_directory(&data_dir)
+            .context(Code::Unavailable, || format!("can not sync {}", data_dir.display()))?;
         let engine = Engine {
             env: Env::System,
             store,

@@ -6,6 +6,7 @@ pub mod app;
 pub mod artifact;
 pub mod cli;
 pub mod config;
+pub mod durable;
 pub mod engine;
 pub mod env;
 pub mod error;

@@ -1,5 +1,6 @@
 //! Paths and URLs of object stores.
 
+use crate::durable;
 use crate::error::{Code, Context, Error, Result};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -59,7 +60,7 @@ impl Location {
         match self {
             Location::Local(path) => {
                 if create {
-                    std::fs::create_dir_all(path).context(Code::Unavailable, || {
+                    durable::create_directory(path).context(Code::Unavailable, || {
                         format!("can not create {}", path.display())
                     })?;
                 }

@@ -7,6 +7,7 @@
 
 mod cells;
 mod decode;
+mod folders;
 mod location;
 mod lz4;
 mod pages;
@@ -23,8 +24,9 @@ pub use part::{PartReader, PartWriter, Slice};
 pub use references::References;
 pub use upload::Upload;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Context, Error, Result};
 use bytes::Bytes;
+use folders::Folders;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -40,6 +42,7 @@ pub struct Artifacts {
     runtime: Handle,
     /// Shared by all folders of a store.
     chunks: upload::Chunks,
+    folders: Folders,
 }
 
 impl Artifacts {
@@ -48,13 +51,20 @@ impl Artifacts {
         let location = Location::parse(url)?;
         let (store, base) = location.open(options, true)?;
         let url = location.to_string();
-        Ok(Artifacts { store, base, url, runtime, chunks: upload::Chunks::default() })
+        let local = match &location {
+            Location::Local(root) => Some((root.clone(), base.clone())),
+            Location::Remote(_) => None,
+        };
+        let (chunks, folders) = (upload::Chunks::default(), Folders::new(local));
+        Ok(Artifacts { store, base, url, runtime, chunks, folders })
     }
 
     /// Over a store of one's own, such as one in memory that fails now and then.
     pub fn over(store: Arc<dyn ObjectStore>, url: &str, runtime: Handle) -> Artifacts {
         let chunks = upload::Chunks::default();
-        Artifacts { store, base: ObjectPath::default(), url: url.to_string(), runtime, chunks }
+        let folders = Folders::new(None);
+        let (base, url) = (ObjectPath::default(), url.to_string());
+        Artifacts { store, base, url, runtime, chunks, folders }
     }
 
     pub fn url(&self) -> &str {
@@ -81,7 +91,13 @@ impl Artifacts {
         let done = self
             .runtime
             .block_on(async { self.store.put(&path, PutPayload::from_bytes(bytes)).await });
-        done.map(|_| ()).map_err(|error| store_error(error, "write", &self.name_of(name)))
+        done.map_err(|error| store_error(error, "write", &self.name_of(name)))?;
+        self.publish(&path, name)
+    }
+
+    fn publish(&self, path: &ObjectPath, name: &str) -> Result<()> {
+        let failed = || format!("can not sync the folders of {}", self.name_of(name));
+        self.folders.sync(path).context(Code::Unavailable, failed)
     }
 
     /// Writes an object that must not exist yet; no, when it does.
@@ -89,7 +105,7 @@ impl Artifacts {
         let path = self.path(name);
         let (payload, mode) = (PutPayload::from_bytes(bytes), PutMode::Create.into());
         match self.runtime.block_on(async { self.store.put_opts(&path, payload, mode).await }) {
-            Ok(_) => Ok(true),
+            Ok(_) => self.publish(&path, name).map(|()| true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(store_error(error, "write", &self.name_of(name))),
         }
@@ -131,7 +147,7 @@ impl Artifacts {
         let shown = self.name_of(name);
         let (store, runtime, chunks) =
             (self.store.clone(), self.runtime.clone(), self.chunks.clone());
-        Upload::new(store, self.path(name), shown, runtime, chunks)
+        Upload::new(store, self.path(name), shown, runtime, chunks, self.folders.clone())
     }
 
     /// Deletes everything below this folder.

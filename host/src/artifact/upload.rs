@@ -1,8 +1,9 @@
 //! Streams bytes into one object without holding it whole: small objects go out in one put, large
 //! ones as a multipart upload. Nothing is visible before [`Upload::finish`].
 
+use super::folders::Folders;
 use super::store_error;
-use crate::error::Result;
+use crate::error::{Code, Context, Result};
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
@@ -23,6 +24,7 @@ pub struct Upload {
     shown: String,
     runtime: Handle,
     chunks: Chunks,
+    folders: Folders,
     /// Full ones.
     held: Vec<Bytes>,
     open: Option<Chunk>,
@@ -38,6 +40,7 @@ impl Upload {
         shown: String,
         runtime: Handle,
         chunks: Chunks,
+        folders: Folders,
     ) -> Upload {
         Upload {
             store,
@@ -45,6 +48,7 @@ impl Upload {
             shown,
             runtime,
             chunks,
+            folders,
             held: Vec::new(),
             open: None,
             held_bytes: 0,
@@ -89,7 +93,10 @@ impl Upload {
                 self.runtime.block_on(async { store.put(path, payload).await })
             }
         };
-        done.map(|_| self.bytes).map_err(|error| store_error(error, "write", &self.shown))
+        done.map_err(|error| store_error(error, "write", &self.shown))?;
+        let failed = || format!("can not sync the folders of {}", self.shown);
+        self.folders.sync(&self.path).context(Code::Unavailable, failed)?;
+        Ok(self.bytes)
     }
 }
 

@@ -2,6 +2,7 @@
 //! What a batch uses is registered: `name@version` is bound to one digest from then on.
 
 use super::plan::Pinned;
+use crate::durable;
 use crate::env::Env;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::ExtractorRef;
@@ -147,7 +148,7 @@ impl Registry {
             digest: component.digest().to_string(),
             registered_at: env.timestamp(),
         };
-        std::fs::create_dir_all(&self.directory).context(Code::Unavailable, named)?;
+        durable::create_directory(&self.directory).context(Code::Unavailable, named)?;
         let target = self.component_path(&record.digest);
         write_durably(&target, &wasm).context(Code::Unavailable, named)?;
         store.commit(vec![Store::put_extractor(&record)?])?;
@@ -250,7 +251,7 @@ fn write_durably(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&temporary, target)?;
     match target.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        Some(folder) => durable::sync_directory(folder),
         None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! One process a data directory.
 
+use crate::durable;
 use crate::error::{Code, Context, Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -14,7 +15,7 @@ impl DirectoryLock {
     /// Creates the directory when it is missing.
     pub fn acquire(directory: &Path) -> Result<DirectoryLock> {
         let named = || format!("can not lock the data directory {}", directory.display());
-        std::fs::create_dir_all(directory).context(Code::Unavailable, named)?;
+        durable::create_directory(directory).context(Code::Unavailable, named)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

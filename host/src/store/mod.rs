@@ -22,6 +22,7 @@ pub use lock::DirectoryLock;
 pub use namespaces::{CollectionState, NamespaceRecord};
 pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Watch};
 
+use crate::durable;
 use crate::env::FreeBytes;
 use crate::error::{Code, Context, Error, Result};
 use committer::Committer;
@@ -63,9 +64,13 @@ impl Store {
 
     fn open_with(directory: &Path, hook: Option<Arc<Hook>>) -> Result<Store> {
         let named = || format!("can not open the state in {}", directory.display());
-        std::fs::create_dir_all(directory).context(Code::Unavailable, named)?;
+        if !directory.exists() {
+            create(directory)?;
+        }
         remove_half_snapshots(directory).context(Code::Unavailable, named)?;
         let db = open_with_patience(directory)?;
+        // sled syncs neither its settings nor the name of the snapshot that opening has made.
+        durable::sync_all(directory).context(Code::Unavailable, named)?;
         let committer = Committer::start(db.clone(), directory, hook)?;
         let store = Store { db, committer };
         match store.get::<u32>(VERSION_KEY)? {
@@ -137,6 +142,22 @@ impl Store {
             Ok((key[prefix_bytes..].to_string(), record::decode(key, &bytes)?))
         })
     }
+}
+
+/// Makes the directory whole beside its place: sled refuses to open over a settings file that a
+/// power cut has left half written.
+fn create(directory: &Path) -> Result<()> {
+    let named = || format!("can not create the state in {}", directory.display());
+    let parent = directory.parent().unwrap_or(Path::new("."));
+    let unfinished = directory.with_extension("new");
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).context(Code::Unavailable, named)?;
+    }
+    durable::create_directory(&unfinished).context(Code::Unavailable, named)?;
+    drop(open_with_patience(&unfinished)?);
+    durable::sync_all(&unfinished).context(Code::Unavailable, named)?;
+    std::fs::rename(&unfinished, directory).context(Code::Unavailable, named)?;
+    durable::sync_directory(parent).context(Code::Unavailable, named)
 }
 
 /// sled leaves `snap.*.generating` behind when it dies while snapshotting and then refuses to open.

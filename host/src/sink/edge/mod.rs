@@ -16,6 +16,7 @@ mod space;
 
 use super::batch::Batches;
 use super::{Hit, IndexKind, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, VectorSink, filter};
+use crate::durable;
 use crate::env::{FreeBytes, free_bytes};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{Document, DocumentId, Filter, Name};
@@ -67,7 +68,7 @@ impl EdgeSink {
     pub fn open(directory: &Path) -> Result<EdgeSink> {
         let place = directory.display();
         let failed = || format!("can not open {place}");
-        fs::create_dir_all(directory).context(Code::Unavailable, failed)?;
+        durable::create_directory(directory).context(Code::Unavailable, failed)?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -340,7 +341,7 @@ impl VectorSink for EdgeSink {
             fs::remove_dir_all(&gone).context(Code::Unavailable, failed)?;
         }
         fs::rename(&path, &gone).context(Code::Unavailable, failed)?;
-        shard::sync_directory(&self.directory).context(Code::Unavailable, failed)?;
+        durable::sync_directory(&self.directory).context(Code::Unavailable, failed)?;
         fs::remove_dir_all(&gone).context(Code::Unavailable, failed)
     }
 }
@@ -395,7 +396,7 @@ fn write_marker(directory: &Path, marker: &Marker) -> Result<()> {
     let text = serde_json::to_vec(marker).context(Code::Internal, failed)?;
     let unfinished = directory.join(".new-marker");
     fs::write(&unfinished, text).context(Code::Unavailable, failed)?;
-    shard::sync_directory(&unfinished).context(Code::Unavailable, failed)?;
+    durable::sync_directory(&unfinished).context(Code::Unavailable, failed)?;
     fs::rename(&unfinished, directory.join(MARKER)).context(Code::Unavailable, failed)?;
-    shard::sync_directory(directory).context(Code::Unavailable, failed)
+    durable::sync_directory(directory).context(Code::Unavailable, failed)
 }

@@ -1,6 +1,7 @@
 //! One namespace: one shard of the engine in one directory.
 
 use super::convert::{self, Links};
+use crate::durable;
 use crate::error::{Code, Context, Error, Result};
 use crate::sink::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec};
 use engine::{EdgeConfig, EdgeShard, Memory, OperationError, UpdateOperation};
@@ -51,8 +52,10 @@ impl Shard {
         }
         shard.flush().map_err(|error| failure(path, error))?;
         drop(shard);
+        // The engine does not sync the directories that it makes.
+        durable::sync_all(&unfinished).context(Code::Unavailable, failed)?;
         fs::rename(&unfinished, path).context(Code::Unavailable, failed)?;
-        sync_directory(parent).context(Code::Unavailable, failed)
+        durable::sync_directory(parent).context(Code::Unavailable, failed)
     }
 
     /// Loads what [`Shard::create`] made, and replays what was not flushed.
@@ -157,8 +160,17 @@ impl Shard {
         read(engine).map_err(|error| failure(&self.path, error))
     }
 
+    /// The engine syncs bytes and no names: files that it made since need their directories synced,
+    /// first those that hold documents, because its flush forgets the log, and those of the flush.
     pub(super) fn flush(&self) -> Result<()> {
-        self.change(EdgeShard::flush)
+        self.sync_names()?;
+        self.change(EdgeShard::flush)?;
+        self.sync_names()
+    }
+
+    fn sync_names(&self) -> Result<()> {
+        let failed = || format!("can not sync {}", self.path.display());
+        durable::sync_names(&self.path).context(Code::Unavailable, failed)
     }
 
     pub(super) fn wants_compaction(&self) -> bool {
@@ -346,9 +358,4 @@ fn failure(path: &Path, error: OperationError) -> Error {
         }
         refused => convert::refused(refused),
     }
-}
-
-/// A rename survives a power cut once the directory that holds the name is on disk.
-pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
-    fs::File::open(path)?.sync_all()
 }
