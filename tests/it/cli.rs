@@ -1,5 +1,6 @@
 //! The command line as a user meets it: the whole engine behind one process.
 
+mod damaged;
 mod errors;
 mod examples;
 mod help;

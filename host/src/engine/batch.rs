@@ -33,7 +33,10 @@ impl Engine {
         let run = self.claim(record, plan, &flattened, stop)?;
         watch(&run.plan, &run.progress);
         let begun = run.patiently("prepare the vector sink", || match &self.sink {
-            Some(sink) => sink.prepare(&run.plan.namespace, &run.plan.layout()?),
+            Some(sink) => {
+                self.mend(&run.plan.namespace)?;
+                sink.prepare(&run.plan.namespace, &run.plan.layout()?)
+            }
             None => Ok(()),
         });
         let schedule = Schedule::new(run.plan.clone(), id.clone(), flattened.clone());

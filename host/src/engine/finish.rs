@@ -3,13 +3,14 @@
 use super::columns::{OBJECT_ID, strings};
 use super::dead;
 use super::flatten::{Flattened, artifact_name};
-use super::plan::Source;
+use super::plan::{Plan, Source};
 use super::run::Run;
 use super::schedule;
-use crate::artifact::PartReader;
+use crate::artifact::{Artifacts, PartReader};
 use crate::error::Result;
 use crate::model::{BatchEvent, Funnel};
-use crate::store::{CollectionSummary, PartitionState};
+use crate::sink::VectorSink;
+use crate::store::{CollectionSummary, PartitionKey, PartitionState};
 use std::collections::{BTreeMap, HashSet};
 
 pub struct Verdict {
@@ -85,48 +86,79 @@ pub fn delete_stale(
     summaries: &mut [CollectionSummary],
 ) -> Result<()> {
     let Some(sink) = &run.sink else { return Ok(()) };
-    let populated: Vec<usize> =
-        (0..run.plan.collections.len()).filter(|at| run.plan.collections[*at].searchable).collect();
-    // The first run of a namespace finds nothing of others.
-    if populated.is_empty() || run.run == 1 {
-        return Ok(());
-    }
-    let dead = dead_by_root(run)?;
-    let mut seen = HashSet::new();
-    for input in flattened.iter().filter(|f| seen.insert(f.bucket)) {
-        let collection = run.plan.collections[input.collection].name.as_str();
-        for partition in 0..input.partitions {
-            let name = artifact_name(collection, input.source, partition);
-            let columns = [OBJECT_ID.to_string()];
-            let mut failed = HashSet::new();
-            for file in dead.get(&(input.bucket, partition)).into_iter().flatten() {
-                failed.extend(dead::read(&run.artifacts, file)?.into_iter().map(|l| l.object));
-            }
-            let mut objects = Vec::new();
-            for rows in PartReader::read(&run.artifacts, &name, Some(&columns), None)? {
-                let ids = strings(&rows, OBJECT_ID)?.iter().flatten();
-                objects.extend(ids.filter(|id| !failed.contains(*id)).map(str::to_string));
-            }
-            for at in &populated {
-                let name = run.plan.collections[*at].name.as_str();
-                summaries[*at].stale_deleted +=
-                    sink.delete_stale(&run.plan.namespace, name, &objects, run.run)?;
-            }
-        }
-    }
-    sink.flush(&run.plan.namespace)
-}
-
-/// Dead-letter files by bucket and number of the tier-0 partition that their rows come from.
-fn dead_by_root(run: &Run) -> Result<BTreeMap<(usize, u32), Vec<String>>> {
-    let mut files: BTreeMap<(usize, u32), Vec<String>> = BTreeMap::new();
+    let mut dead = Vec::new();
     for entry in run.store.partitions(&run.batch) {
         let (key, record) = entry?;
-        if let PartitionState::Committed { dead: Some(dead), .. } = record.state {
-            let (_, bucket) = schedule::path(&run.plan, &key);
-            let root = key.id.0.first().copied().unwrap_or(0);
-            files.entry((bucket, root)).or_default().push(dead);
+        if let PartitionState::Committed { dead: Some(letters), .. } = record.state {
+            dead.push((key, letters));
         }
     }
-    Ok(files)
+    let finished = Finished { plan: &run.plan, artifacts: &run.artifacts, run: run.run };
+    finished.delete_stale(sink.as_ref(), flattened, &dead, &mut |collection, deleted| {
+        summaries[collection].stale_deleted += deleted;
+    })
+}
+
+/// A batch whose partitions are all in the sink.
+pub struct Finished<'a> {
+    pub plan: &'a Plan,
+    /// Its folder.
+    pub artifacts: &'a Artifacts,
+    pub run: u64,
+}
+
+impl Finished<'_> {
+    /// `dead` names the files with dead letters; `deleted` is told of each collection.
+    pub fn delete_stale(
+        &self,
+        sink: &dyn VectorSink,
+        flattened: &[Flattened],
+        dead: &[(PartitionKey, String)],
+        deleted: &mut dyn FnMut(usize, u64),
+    ) -> Result<()> {
+        let (collections, namespace) = (&self.plan.collections, &self.plan.namespace);
+        let populated: Vec<usize> =
+            (0..collections.len()).filter(|at| collections[*at].searchable).collect();
+        // The first run of a namespace finds nothing of others.
+        if populated.is_empty() || self.run == 1 {
+            return Ok(());
+        }
+        let dead = self.by_root(dead);
+        let mut seen = HashSet::new();
+        for input in flattened.iter().filter(|f| seen.insert(f.bucket)) {
+            let collection = collections[input.collection].name.as_str();
+            for partition in 0..input.partitions {
+                let name = artifact_name(collection, input.source, partition);
+                let columns = [OBJECT_ID.to_string()];
+                let mut failed = HashSet::new();
+                for file in dead.get(&(input.bucket, partition)).into_iter().flatten() {
+                    failed.extend(dead::read(self.artifacts, file)?.into_iter().map(|l| l.object));
+                }
+                let mut objects = Vec::new();
+                for rows in PartReader::read(self.artifacts, &name, Some(&columns), None)? {
+                    let ids = strings(&rows, OBJECT_ID)?.iter().flatten();
+                    objects.extend(ids.filter(|id| !failed.contains(*id)).map(str::to_string));
+                }
+                for at in &populated {
+                    let name = collections[*at].name.as_str();
+                    deleted(*at, sink.delete_stale(namespace, name, &objects, self.run)?);
+                }
+            }
+        }
+        sink.flush(namespace)
+    }
+
+    /// By bucket and number of the tier-0 partition that the rows come from.
+    fn by_root<'a>(
+        &self,
+        dead: &'a [(PartitionKey, String)],
+    ) -> BTreeMap<(usize, u32), Vec<&'a str>> {
+        let mut files: BTreeMap<(usize, u32), Vec<&str>> = BTreeMap::new();
+        for (key, letters) in dead {
+            let (_, bucket) = schedule::path(self.plan, key);
+            let root = key.id.0.first().copied().unwrap_or(0);
+            files.entry((bucket, root)).or_default().push(letters);
+        }
+        files
+    }
 }

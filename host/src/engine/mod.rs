@@ -25,6 +25,7 @@ pub mod plan;
 mod progress;
 pub mod redo;
 mod registry;
+mod restore;
 mod run;
 mod schedule;
 mod sinker;

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 /// Parts that wait; a worker blocks above.
 const QUEUE_MAX: usize = 2;
 /// Documents in one call of the sink.
-const UPSERT_DOCUMENTS: usize = 1024;
+pub const UPSERT_DOCUMENTS: usize = 1024;
 /// Documents between two flushes: what a power cut may make the sink receive once more.
 const FLUSH_DOCUMENTS: usize = 16 << 10;
 

@@ -38,6 +38,7 @@ pub enum Submitted {
 impl Engine {
     pub fn submit(&self, submission: &Submission<'_>, progress: &dyn Fn(u64)) -> Result<Submitted> {
         let plan = self.plan(submission.pipeline)?;
+        self.mend(&plan.namespace)?;
         let manifests = self.open_manifests(&plan, submission.manifests)?;
         let target = [self.sink_name.as_str(), self.artifacts.url()];
         let fingerprint = fingerprint(&plan, &manifests, &target)?;

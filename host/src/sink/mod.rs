@@ -171,6 +171,17 @@ pub trait VectorSink: Send + Sync {
     /// exact without. Remote engines do it themselves.
     fn optimize(&self, namespace: &Name) -> Result<()>;
 
+    /// Puts a namespace that can not be opened out of the way, without deleting it. Whether one
+    /// waits there for its documents to be written again: until [`VectorSink::restored`].
+    fn set_aside(&self, _namespace: &Name) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Everything was written again: what was put aside goes.
+    fn restored(&self, _namespace: &Name) -> Result<()> {
+        Ok(())
+    }
+
     /// Deletes the namespace with everything in it; fine when there is none.
     fn remove(&self, namespace: &Name) -> Result<()>;
 }

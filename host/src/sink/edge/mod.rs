@@ -107,6 +107,11 @@ impl EdgeSink {
         self.directory.join(namespace.as_str())
     }
 
+    /// Where a namespace waits that could not be opened.
+    fn aside(&self, namespace: &Name) -> PathBuf {
+        self.directory.join(format!(".damaged-{namespace}"))
+    }
+
     fn find(&self, namespace: &Name) -> Result<Option<Arc<Shard>>> {
         let mut shards = self.shards();
         if let Some(shard) = shards.get(namespace) {
@@ -315,6 +320,43 @@ impl VectorSink for EdgeSink {
         Ok(super::rank(hits, search.limit))
     }
 
+    /// Files that a power cut has torn between two flushes need not open again, and the engine
+    /// may panic over them.
+    fn set_aside(&self, namespace: &Name) -> Result<bool> {
+        let (path, aside) = (self.path(namespace), self.aside(namespace));
+        let mut shards = self.shards();
+        if shards.contains_key(namespace) || !path.exists() {
+            return Ok(aside.exists());
+        }
+        space::require(self.free_bytes, &self.directory, 0)?;
+        let error = match Shard::open(&path) {
+            Ok(shard) => {
+                shards.insert(namespace.clone(), Arc::new(shard));
+                return Ok(aside.exists());
+            }
+            Err(error) => error,
+        };
+        if !matches!(error.code(), Code::Corrupt | Code::Unavailable) {
+            return Err(error);
+        }
+        tracing::warn!(reason = error.chain(), "the vectors of `{namespace}` are put aside");
+        let failed = || format!("can not put {} aside", path.display());
+        // With another one there already, this is what a crash has left of restoring that one.
+        match aside.exists() {
+            true => fs::remove_dir_all(&path).context(Code::Unavailable, failed)?,
+            false => fs::rename(&path, &aside).context(Code::Unavailable, failed)?,
+        }
+        durable::sync_directory(&self.directory).context(Code::Unavailable, failed)?;
+        Ok(true)
+    }
+
+    fn restored(&self, namespace: &Name) -> Result<()> {
+        let aside = self.aside(namespace);
+        let failed = || format!("can not remove {}", aside.display());
+        fs::remove_dir_all(&aside).context(Code::Unavailable, failed)?;
+        durable::sync_directory(&self.directory).context(Code::Unavailable, failed)
+    }
+
     fn optimize(&self, namespace: &Name) -> Result<()> {
         let shard = self.shard(namespace)?;
         self.require_copy(&shard)?;
@@ -331,6 +373,9 @@ impl VectorSink for EdgeSink {
             return Err(Error::new(Code::Conflict, message).hint("try again later"));
         }
         let path = self.path(namespace);
+        if self.aside(namespace).exists() {
+            self.restored(namespace)?;
+        }
         if !path.exists() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use crate::sink::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec}
 use engine::{EdgeConfig, EdgeShard, Memory, OperationError, UpdateOperation};
 use qdrant_edge as engine;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
@@ -24,6 +25,9 @@ const COMPACT_THRESHOLD_KB: usize = 32 << 10;
 const SEGMENT_MAX_KB: usize = 256 << 10;
 /// Documents written between two compactions.
 const COMPACT_DOCUMENTS: u64 = 65_536;
+
+/// What becomes of files that do not open.
+const AGAIN: &str = "the next `quarry run` into the namespace writes them again from the parts";
 
 pub(super) struct Shard {
     path: PathBuf,
@@ -219,15 +223,23 @@ impl Shard {
 }
 
 fn load(path: &Path) -> Result<EdgeShard> {
-    let mut config = match EdgeConfig::load(path) {
-        Some(config) => config.map_err(|error| failure(path, error))?,
-        None => {
-            let message = format!("{} has no edge_config.json", path.display());
-            return Err(Error::new(Code::Corrupt, message));
+    let loaded = match EdgeConfig::load(path) {
+        Some(Ok(mut config)) => {
+            place(&mut config);
+            // The engine trusts lengths that it reads.
+            catch_unwind(AssertUnwindSafe(|| EdgeShard::load(path, Some(config))))
         }
+        Some(Err(error)) => Ok(Err(error)),
+        None => return Err(damaged(path).source("there is no edge_config.json").hint(AGAIN)),
     };
-    place(&mut config);
-    EdgeShard::load(path, Some(config)).map_err(|error| failure(path, error))
+    match loaded {
+        Ok(Ok(engine)) => Ok(engine),
+        Ok(Err(error)) => match failure(path, error) {
+            error if error.code() == Code::InUse => Err(error),
+            error => Err(error.hint(AGAIN)),
+        },
+        Err(_) => Err(damaged(path).source("the engine panicked over them").hint(AGAIN)),
+    }
 }
 
 /// Everything that can be on disk is: what then counts as memory are the point ids and what the
@@ -337,6 +349,10 @@ fn breaks(error: &OperationError) -> bool {
     )
 }
 
+fn damaged(path: &Path) -> Error {
+    Error::new(Code::Corrupt, format!("the vectors in {} are damaged", path.display()))
+}
+
 fn failure(path: &Path, error: OperationError) -> Error {
     let place = path.display();
     let text = error.to_string();
@@ -354,7 +370,7 @@ fn failure(path: &Path, error: OperationError) -> Error {
                 .source(text)
         }
         OperationError::InconsistentStorage { .. } | OperationError::FileNotFound { .. } => {
-            Error::new(Code::Corrupt, format!("the vectors in {place} are damaged")).source(text)
+            damaged(path).source(text)
         }
         refused => convert::refused(refused),
     }

@@ -1,0 +1,58 @@
+//! Vectors that do not open any more are written again from the parts.
+
+use super::{PIPELINE, notes};
+use crate::support::quarry::Bench;
+use std::fs;
+use std::path::Path;
+
+/// Leaves the file of each segment empty that says what is in it.
+fn break_vectors(folder: &Path) -> usize {
+    let mut broken = 0;
+    for entry in fs::read_dir(folder.join("segments")).unwrap() {
+        fs::write(entry.unwrap().path().join("segment.json"), "").unwrap();
+        broken += 1;
+    }
+    broken
+}
+
+#[test]
+fn vectors_that_do_not_open_are_written_again_with_all_batches_in_their_order() {
+    let bench = Bench::new();
+    bench.write("p.toml", PIPELINE);
+    let (long, short) = ("one two three four five six seven eight nine ten", "one two three");
+    notes(&bench, "first.parquet", &[("a", long), ("b", "a boat on a quiet lake at dawn")]);
+    notes(&bench, "second.parquet", &[("a", short), ("c", "the quick brown fox")]);
+    bench.json(&["run", "p.toml", "--manifest", "first.parquet"]);
+    let second = ["run", "p.toml", "--manifest", "second.parquet"];
+    bench.json(&second);
+    let list = ["documents", "list", "notes", "--limit", "100"];
+    let expected = bench.json(&list);
+    // Two pieces of `b`, one of `a` in its second form, one of `c`.
+    assert_eq!(expected.as_array().unwrap().len(), 4, "{expected}");
+    let vectors = bench.path("quarry-data/vectors");
+    assert!(break_vectors(&vectors.join("test")) > 0);
+    let broken = bench.quarry(&list);
+    assert_ne!(broken.code, 0, "{}", broken.stdout);
+    assert!(broken.stderr.contains("writes them again from the parts"), "{}", broken.stderr);
+    assert_eq!(bench.json(&second)["changed"], false);
+    assert_eq!(bench.json(&list), expected);
+    assert!(!vectors.join(".damaged-test").exists());
+}
+
+#[test]
+fn a_restoration_that_was_cut_off_begins_anew() {
+    let bench = Bench::new();
+    bench.write("p.toml", PIPELINE);
+    notes(&bench, "m.parquet", &[("a", "one two three four five six"), ("b", "seven eight")]);
+    let run = ["run", "p.toml", "--manifest", "m.parquet"];
+    bench.json(&run);
+    let list = ["documents", "list", "notes", "--limit", "100"];
+    let expected = bench.json(&list);
+    let vectors = bench.path("quarry-data/vectors");
+    // As after a power cut in the middle: the old ones are put aside, the new ones half written.
+    fs::create_dir(vectors.join(".damaged-test")).unwrap();
+    assert!(break_vectors(&vectors.join("test")) > 0);
+    bench.json(&run);
+    assert_eq!(bench.json(&list), expected);
+    assert!(!vectors.join(".damaged-test").exists());
+}
