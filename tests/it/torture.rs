@@ -8,6 +8,7 @@ use kinds::world::World;
 use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
 mod fuzz;
+mod power;
 
 use kinds::{Torture, effects, faulty, sim};
 

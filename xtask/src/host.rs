@@ -32,6 +32,9 @@ pub(crate) fn selection(tree: &Tree) -> Result<Vec<&'static str>> {
 }
 
 pub(crate) fn build(tree: &Tree) -> Result<Host> {
+    // By itself: beside the host it would have a say in the features of what both depend on. The
+    // torture runs look for it beside the binary.
+    cargo::check(cargo::cargo(tree, "build").args(["--quiet", "-p", "power-shim"]))?;
     let mut build = cargo::cargo(tree, "build");
     let built = cargo::executables(build.args(selection(tree)?))?;
     let find = |folder: &str, name: &str| {

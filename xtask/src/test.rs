@@ -50,7 +50,8 @@ fn guest_crates(tree: &Tree) -> Vec<PathBuf> {
 
 /// `-p NAME` for every crate that does without the host's heavy dependencies.
 pub(crate) fn light(tree: &Tree) -> Vec<String> {
-    packages(&[guest_crates(tree), tools(tree)].concat())
+    let shim = vec![tree.root.join("tests/shim")];
+    packages(&[guest_crates(tree), tools(tree), shim].concat())
 }
 
 fn packages(folders: &[PathBuf]) -> Vec<String> {
