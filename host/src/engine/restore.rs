@@ -24,7 +24,8 @@ impl Engine {
         let batches = self.store.batches()?.into_iter();
         let mut batches: Vec<BatchRecord> = batches
             .filter(|batch| batch.namespace == *namespace && batch.sink == self.sink_name)
-            .filter(|batch| batch.status != BatchStatus::Draft)
+            // Nobody has run the others yet.
+            .filter(|batch| batch.fence > 0)
             .collect();
         if let Some(elsewhere) = batches.iter().find(|it| it.artifacts != self.artifacts.url()) {
             let message = format!("batch {} has its parts in another store", elsewhere.id);
