@@ -9,6 +9,7 @@ use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
 mod fuzz;
 mod power;
+mod kill;
 
 use kinds::{Torture, effects, faulty, sim};
 

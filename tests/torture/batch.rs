@@ -5,14 +5,17 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest as _};
 use parquet::arrow::ArrowWriter;
+use quarry::app::Settings;
+use quarry::engine::Patience;
 use quarry::model::{Document, LINEAGE_FIELD, Name, Vector};
+use quarry::plugin::Limits;
 use quarry::sink::{SCROLL_LIMIT_MAX, Scroll, VectorSink};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-const PIPELINE: &str = include_str!("pipeline.toml");
+pub(crate) const PIPELINE: &str = include_str!("pipeline.toml");
 pub(crate) const NAMESPACE: &str = "torture";
 /// By tier.
 pub(crate) const COLLECTIONS: [&str; 4] = ["pages", "lines", "embedded", "again"];
@@ -27,16 +30,30 @@ impl Batch {
     pub(crate) fn write(folder: &Path, objects: u64) -> Result<Batch> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("pipeline.toml"), PIPELINE)?;
+        let batch = Batch { folder: folder.to_path_buf() };
+        batch.revise(objects, 0)?;
+        Ok(batch)
+    }
+
+    /// Writes the manifest anew: in every revision but 0 a third of the notes has another text,
+    /// and so another number of pieces.
+    pub(crate) fn revise(&self, objects: u64, revision: u64) -> Result<()> {
         let ids: Vec<String> = (0..objects).map(|row| format!("note-{row:06}")).collect();
-        let texts: Vec<String> = (0..objects).map(text).collect();
+        let changed = |row: u64| revision > 0 && mix(row ^ (revision << 32)).is_multiple_of(3);
+        let drawn = |row| if changed(row) { row + (revision << 32) } else { row };
+        let texts: Vec<String> = (0..objects).map(|row| text(drawn(row))).collect();
         let column = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
         let columns = [("object_id", column(ids)), ("text", column(texts))];
         let rows = RecordBatch::try_from_iter(columns)?;
-        let file = File::create(folder.join("notes.parquet"))?;
+        let file = File::create(self.manifest())?;
         let mut writer = ArrowWriter::try_new(file, rows.schema(), None)?;
         writer.write(&rows)?;
         writer.close()?;
-        Ok(Batch { folder: folder.to_path_buf() })
+        Ok(())
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.folder.join("notes.parquet")
     }
 
     /// `quarry run` over the batch; relative paths are meant from its folder.
@@ -65,8 +82,23 @@ impl Batch {
 /// Some thousand different words, drawn by splitmix64 over row and position.
 fn text(row: u64) -> String {
     let words = 30 + mix(row) % 32;
-    let word = |at: u64| format!("w{:x}", mix(row * 1_000 + at) % 4_096);
+    let word = |at: u64| format!("w{:x}", mix(row.wrapping_mul(1_000) + at) % 4_096);
     (0..words).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Numbers from a seed.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Dice {
+        Dice(mix(seed))
+    }
+
+    /// One of 0 to `end` - 1; 0 for an `end` of 0.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        mix(self.0) % end.max(1)
+    }
 }
 
 /// Source: Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (2014).
@@ -75,6 +107,22 @@ pub(crate) fn mix(seed: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// What a process without a command line opens a data directory with.
+pub(crate) fn settings(data: &Path, sink: &str, workers: usize) -> Settings {
+    let extractors = std::env::var_os("QUARRY_EXTRACTORS").map(PathBuf::from);
+    Settings {
+        data_dir: data.to_path_buf(),
+        cache_dir: None,
+        artifacts: None,
+        sink: sink.to_string(),
+        storage_options: Vec::new(),
+        extractors: extractors.into_iter().collect(),
+        workers,
+        patience: Patience::default(),
+        limits: Limits::default(),
+    }
 }
 
 /// What the sink of a data directory holds, whatever its order.
@@ -93,20 +141,29 @@ pub(crate) fn embedded_content(data: &Path) -> Result<Content> {
 
 pub(crate) fn content(sink: &dyn VectorSink, namespace: &Name) -> Result<Content> {
     let mut all = Content { documents: 0, digest: 0 };
+    each_document(sink, namespace, |document| {
+        all.documents += 1;
+        all.digest = all.digest.wrapping_add(hash(document));
+    })?;
+    Ok(all)
+}
+
+pub(crate) fn each_document(
+    sink: &dyn VectorSink,
+    namespace: &Name,
+    mut visit: impl FnMut(&Document),
+) -> Result<()> {
     let mut scroll = Scroll { limit: SCROLL_LIMIT_MAX, with_vectors: true, ..Scroll::default() };
     loop {
         let page = sink.scroll(namespace, &scroll)?;
-        for document in &page.documents {
-            all.documents += 1;
-            all.digest = all.digest.wrapping_add(hash(document));
-        }
-        let Some(next) = page.next else { return Ok(all) };
+        page.documents.iter().for_each(&mut visit);
+        let Some(next) = page.next else { return Ok(()) };
         scroll.from = Some(next);
     }
 }
 
 /// Without what differs between two batches of the same input: batch, run and fence.
-fn hash(document: &Document) -> u128 {
+pub(crate) fn hash(document: &Document) -> u128 {
     let mut payload = document.payload.clone();
     if let Some(lineage) = payload.get_mut(LINEAGE_FIELD).and_then(|value| value.as_object_mut()) {
         ["batch", "run", "fence"].iter().for_each(|name| drop(lineage.remove(*name)));

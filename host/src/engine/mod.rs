@@ -33,7 +33,7 @@ mod step;
 mod submit;
 mod value;
 
-pub use columns::{OBJECT_ID, sparse_columns};
+pub use columns::{DOCUMENT_ID, OBJECT_ID, sparse_columns};
 pub use dead::DeadLetter;
 pub use documents::lineage;
 pub use patience::{Backoff, Class, Patience};

@@ -105,6 +105,7 @@ impl Engine {
     ) -> Result<Submitted> {
         if submission.resume {
             if batch.status == BatchStatus::Draft {
+                step::begin("submit");
                 return self.prepare(batch.clone(), plan, manifests, progress);
             }
             return Ok(Submitted::Ready(batch.id.clone()));
