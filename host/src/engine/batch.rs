@@ -13,7 +13,7 @@ use crate::plugin::Extractor;
 use crate::store::{
     BatchRecord, CollectionState, Event, NamespaceRecord, Op, PartitionState, Store,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The final record of a batch, in its folder: what is left when the state is lost.
@@ -112,7 +112,6 @@ impl Engine {
             runtime: self.runtime.clone(),
             progress,
             stop: stop.clone(),
-            repeated: AtomicU64::new(0),
             record: Mutex::new(record),
             plan,
         })
@@ -125,13 +124,12 @@ impl Engine {
         ended: Result<Ended>,
     ) -> Result<BatchRecord> {
         let mut record = run.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        record.repeated_partitions += run.repeated.load(Ordering::Relaxed);
         record.parked = None;
         match ended {
             Ok(Ended::Finished) => self.finish(run, &mut record, flattened).map(|()| record),
             Ok(Ended::Canceled) => {
                 self.store.settle()?;
-                record.collections = finish::summarize(run)?;
+                (record.collections, record.repeated_partitions) = finish::summarize(run)?;
                 if let Some(sink) = self.sink.as_ref().filter(|_| run.stop.discarding()) {
                     sink.delete_run(&run.plan.namespace, run.run)?;
                     sink.flush(&run.plan.namespace)?;
@@ -166,7 +164,8 @@ impl Engine {
     fn finish(&self, run: &Run, record: &mut BatchRecord, flattened: &[Flattened]) -> Result<()> {
         step::begin("finish");
         self.store.settle()?;
-        let summaries = finish::summarize(run)?;
+        let (summaries, repeated) = finish::summarize(run)?;
+        record.repeated_partitions = repeated;
         let mut verdict = finish::verdict(run, flattened, summaries);
         if verdict.error.is_none() {
             let summaries = &mut verdict.collections;

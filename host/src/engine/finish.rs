@@ -19,8 +19,9 @@ pub struct Verdict {
     pub collections: Vec<CollectionSummary>,
 }
 
-/// Folds the partition records: they, not the counters in memory, are what happened.
-pub fn summarize(run: &Run) -> Result<Vec<CollectionSummary>> {
+/// Folds the partition records: they, not counters in memory, are what happened. Also answers how
+/// often a partition was begun once more.
+pub fn summarize(run: &Run) -> Result<(Vec<CollectionSummary>, u64)> {
     let mut summaries: Vec<CollectionSummary> = run
         .plan
         .collections
@@ -34,15 +35,17 @@ pub fn summarize(run: &Run) -> Result<Vec<CollectionSummary>> {
             stale_deleted: 0,
         })
         .collect();
+    let mut repeated = 0;
     for entry in run.store.partitions(&run.batch) {
         let (key, record) = entry?;
+        repeated += u64::from(record.attempts.saturating_sub(1));
         if let PartitionState::Committed { funnel, .. } = record.state {
             let summary = &mut summaries[key.collection];
             summary.partitions += 1;
             summary.funnel.add(&funnel);
         }
     }
-    Ok(summaries)
+    Ok((summaries, repeated))
 }
 
 /// A batch that does not balance is failed, never completed.

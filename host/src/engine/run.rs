@@ -14,7 +14,6 @@ use crate::plugin::Extractor;
 use crate::sink::VectorSink;
 use crate::store::{BatchRecord, Store};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
@@ -45,8 +44,6 @@ pub struct Run {
     pub runtime: Handle,
     pub progress: Arc<Progress>,
     pub stop: Arc<Stop>,
-    /// Partitions begun by an earlier claim and not committed by it.
-    pub repeated: AtomicU64,
 }
 
 /// How the workers ended.
@@ -198,12 +195,7 @@ impl Run {
     /// `None` when there is nothing left to do for this worker.
     fn perform(&self, worker: &mut Worker<'_>, next: Next) -> Result<Option<(Done, bool)>> {
         Ok(match next {
-            Next::Run(job) => {
-                if job.attempts > 0 {
-                    self.repeated.fetch_add(1, Ordering::Relaxed);
-                }
-                worker.process(&job)?.map(|done| (done, true))
-            }
+            Next::Run(job) => worker.process(&job)?.map(|done| (done, true)),
             Next::Done { key, record, unsunk } => {
                 Some((Done { key, record, held: None, rows: None }, unsunk))
             }

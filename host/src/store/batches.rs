@@ -27,7 +27,8 @@ pub struct BatchRecord {
     /// Grows with every retry of what has ended: 0 is the first.
     #[serde(default)]
     pub round: u32,
-    /// Partitions that were begun but not committed by an earlier claim, and so were run again.
+    /// How often a partition was run again because an earlier claim had begun it and not committed
+    /// it. Filled at the end.
     pub repeated_partitions: u64,
     pub created_at: String,
     #[serde(default)]

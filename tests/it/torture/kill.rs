@@ -1,9 +1,62 @@
 //! Processes that die, for real and as they leave the state behind.
 
 use super::figure;
+use super::kinds::batch::{Batch, PIPELINE, settings};
 use super::kinds::kill;
+use crate::support::quarry::components;
+use quarry::app::App;
+use quarry::config::Pipeline;
+use quarry::engine::{Stop, Submission, Submitted};
+use quarry::model::BatchId;
+use quarry::store::{
+    BatchRecord, PartitionId, PartitionKey, PartitionRecord, PartitionState, Store,
+};
+use std::path::Path;
+use std::sync::Arc;
 
 #[test]
 fn killed_in_every_step_a_batch_ends_with_the_same_documents() {
     println!("{}", figure(kill::run, &[("kills", 14), ("objects", 200), ("seed", 1)]));
+}
+
+/// Begins a batch of so many notes in a data directory of its own, without a sink.
+fn begun(folder: &Path, objects: u64) -> (App, BatchId) {
+    let batch = Batch::write(&folder.join("batch"), objects).unwrap();
+    let mut settings = settings(&folder.join("data"), "none", 1);
+    settings.extractors = vec![components("QUARRY_EXTRACTORS", "extractors")];
+    let app = App::open(&settings).unwrap();
+    let submission = Submission {
+        pipeline: &Pipeline::parse(PIPELINE).unwrap(),
+        name: "torture",
+        manifests: &[(None, batch.manifest().to_str().unwrap().to_string())],
+        force: false,
+        resume: false,
+    };
+    let submitted = app.engine.submit(&submission, &|_| ()).unwrap();
+    let Submitted::Ready(id) = submitted else { panic!("nothing ran before") };
+    (app, id)
+}
+
+/// Leaves what so many claims leave that were killed in one and the same partition, and runs on.
+fn run_after_deaths(app: &App, id: &BatchId, key: &PartitionKey, deaths: u32) -> BatchRecord {
+    let state = PartitionState::Leased { fence: deaths.into(), watch: None };
+    let lease = PartitionRecord { state, attempts: deaths, round: 0 };
+    app.engine.store.commit(vec![Store::put_partition(id, key, &lease).unwrap()]).unwrap();
+    app.engine.run(id, &Arc::new(Stop::default()), &|_, _| ()).unwrap()
+}
+
+#[test]
+fn a_partition_that_was_begun_by_several_claims_counts_once_for_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, id) = begun(folder.path(), 10);
+    let key = PartitionKey { collection: 0, source: 0, id: PartitionId::root(0) };
+    let record = run_after_deaths(&app, &id, &key, 3);
+    assert_eq!(record.repeated_partitions, 3);
+    let mut attempts = Vec::new();
+    let visit = &mut |_, partition: PartitionRecord| {
+        attempts.push(partition.attempts);
+        Ok(true)
+    };
+    app.engine.partitions(&record, visit).unwrap();
+    assert_eq!(attempts, [4, 1, 1, 1]);
 }
