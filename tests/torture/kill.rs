@@ -10,7 +10,7 @@ mod truth;
 
 use super::Torture;
 use super::batch::{Batch, Dice};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use launch::{Aim, End, Launch, STEPS, launch};
 use life::Life;
 use quarry::store::CollectionSummary;
@@ -80,6 +80,29 @@ impl Calm {
         }
         Ok(Calm { truth: Truth::read(data)?, collections: record.collections, steps })
     }
+}
+
+/// Kills one process after the other while it writes a part, and answers how many rows of the
+/// batch failed in the end: none, for no row is to blame.
+#[allow(dead_code)]
+pub(crate) fn failed_after_deaths_in_parts(work: &Path, kills: u64) -> Result<u64> {
+    let batch = Batch::write(&work.join("batch"), 10)?;
+    let data = work.join("data");
+    for number in 0..kills {
+        let aim = Aim { step: "part", lines: 1, spin: Duration::ZERO };
+        let launched = launch(&mut command(&batch, &data, number > 0)?, Some(&aim))?;
+        match launched.end {
+            End::Killed => {}
+            // Some got through the part before they were killed.
+            End::Exited(0) => break,
+            End::Exited(code) => bail!("exit code {code}: {}", launched.said),
+        }
+    }
+    let last = launch(&mut command(&batch, &data, true)?, None)?;
+    ensure!(last.end == End::Exited(0), "the last process failed: {}", last.said);
+    let summary: serde_json::Value = serde_json::from_str(&last.stdout)?;
+    let collections = summary["batch"]["collections"].as_array().context("no collections")?;
+    Ok(collections.iter().filter_map(|collection| collection["failed"].as_u64()).sum())
 }
 
 fn command(batch: &Batch, data: &Path, resume: bool) -> Result<std::process::Command> {

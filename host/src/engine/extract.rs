@@ -101,6 +101,9 @@ pub fn extract_watched(
         extracted.pieces.extend(one.pieces.into_iter().map(|piece| Piece { from: row, ..piece }));
         extracted.dead.extend(one.dead.into_iter().map(|dead| DeadRow { row, ..dead }));
     }
+    // A host that dies from here on, while it writes the part, does not die of the last row.
+    watch.begun = 0;
+    note(&watch)?;
     Ok(Some(extracted))
 }
 

@@ -19,6 +19,12 @@ fn killed_in_every_step_a_batch_ends_with_the_same_documents() {
     println!("{}", figure(kill::run, &[("kills", 14), ("objects", 200), ("seed", 1)]));
 }
 
+#[test]
+fn no_row_is_blamed_for_hosts_that_die_while_they_write_its_part() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(kill::failed_after_deaths_in_parts(folder.path(), 7).unwrap(), 0);
+}
+
 /// Begins a batch of so many notes in a data directory of its own, without a sink.
 fn begun(folder: &Path, objects: u64) -> (App, BatchId) {
     let batch = Batch::write(&folder.join("batch"), objects).unwrap();
