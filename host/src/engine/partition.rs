@@ -17,7 +17,7 @@ use crate::error::{Code, Context, Error, Result};
 use crate::model::Funnel;
 use crate::plugin::Instance;
 use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Watch};
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -209,7 +209,7 @@ impl<'a> Worker<'a> {
         let mut assembler = Assembler::new(&run.plan.namespace, collection);
         let mut writer: Option<PartWriter> = None;
         let mut kept: Option<Vec<RecordBatch>> = Some(Vec::new());
-        let mut bytes = 0;
+        let (mut bytes, mut content_bytes) = (0, 0);
         for piece in extracted.pieces.iter().filter(|piece| piece.output.documents > 0) {
             let times = &run.progress.times;
             let rows = timed(&times.assemble, || {
@@ -217,6 +217,7 @@ impl<'a> Worker<'a> {
             })?;
             funnel.documents += rows.num_rows() as u64;
             bytes += rows.get_array_memory_size();
+            content_bytes += content(&rows)?;
             timed(&times.write, || -> Result<()> {
                 let writer = match &mut writer {
                     Some(writer) => writer,
@@ -252,7 +253,7 @@ impl<'a> Worker<'a> {
             dead::write(&run.artifacts, &name, &letters)?;
             dead_name = Some(name);
         }
-        let row_bytes = bytes / (funnel.documents.max(1) as usize);
+        let row_bytes = content_bytes / (funnel.documents.max(1) as usize);
         let slice_rows =
             (PARTITION_BYTES / row_bytes.max(1)).clamp(1, run.partition_rows.max(1)) as u32;
         let sunk = part.is_none() || run.sink.is_none() || !collection.searchable;
@@ -301,6 +302,15 @@ impl<'a> Worker<'a> {
             joined.context(Code::Internal, || "can not hand rows to the next tier".to_string())?;
         Ok(Some(Arc::new(joined)))
     }
+}
+
+/// Bytes of rows without what their buffers have to spare: the next tier is cut alike whether they
+/// come in one batch or, after deaths of the host, one by one.
+fn content(rows: &RecordBatch) -> Result<usize> {
+    let sizes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    let sizes: std::result::Result<Vec<usize>, _> = sizes.collect();
+    let sizes = sizes.context(Code::Internal, || "rows can not be measured".to_string())?;
+    Ok(sizes.into_iter().sum())
 }
 
 struct Written {

@@ -66,3 +66,17 @@ fn a_partition_that_was_begun_by_several_claims_counts_once_for_each() {
     app.engine.partitions(&record, visit).unwrap();
     assert_eq!(attempts, [4, 1, 1, 1]);
 }
+
+#[test]
+fn the_tier_below_a_partition_that_runs_row_by_row_is_cut_as_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, id) = begun(folder.path(), 220);
+    // The third tier: some 900 rows, which is one partition of the fourth.
+    let id_below = PartitionId::root(0).child(0).child(0);
+    let key = PartitionKey { collection: 2, source: 0, id: id_below };
+    let record = run_after_deaths(&app, &id, &key, 3);
+    let funnels = record.collections.iter().map(|c| (c.partitions, c.funnel.documents));
+    let documents = record.collections[1].funnel.documents;
+    assert!((900..1_024).contains(&documents), "{documents} rows do not fill one partition");
+    assert_eq!(funnels.skip(2).collect::<Vec<_>>(), [(1, documents), (1, documents)]);
+}
