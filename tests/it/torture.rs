@@ -10,6 +10,7 @@ use kinds::world::guest::KILLER;
 mod fuzz;
 mod power;
 mod kill;
+mod soak;
 
 use kinds::{Torture, effects, faulty, sim};
 

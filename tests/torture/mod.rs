@@ -15,6 +15,8 @@ pub(crate) mod power;
 pub(crate) mod kill;
 pub(crate) mod sim;
 pub(crate) mod world;
+pub(crate) mod soak;
+mod world;
 
 /// One run of one kind.
 pub(crate) struct Torture {
@@ -37,6 +39,7 @@ const KINDS: &[Kind] = &[
     ("sim", "--seeds 2000 --seed 1 --steps 12", sim::run),
     ("fuzz", "--seconds 600 [--target NAME] --seed 1 [--case N]", fuzz::run),
     ("fuzz-child", "(what fuzz starts) --target NAME --folder NAME", fuzz::child),
+    ("soak", "--minutes 30 --objects 2000 --seed 1", soak::run),
 ];
 
 impl Torture {

@@ -108,6 +108,15 @@ impl Store {
         self.committer.poison()
     }
 
+    /// Bytes of all keys and values: what the files have to hold.
+    pub fn live_bytes(&self) -> Result<u64> {
+        self.db.iter().try_fold(0, |bytes, entry| {
+            let (key, value) =
+                entry.context(Code::Unavailable, || "can not read the state".to_string())?;
+            Ok(bytes + (key.len() + value.len()) as u64)
+        })
+    }
+
     fn get<T: Record>(&self, key: &str) -> Result<Option<T>> {
         let bytes =
             self.db.get(key).context(Code::Unavailable, || format!("can not read {key}"))?;
