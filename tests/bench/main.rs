@@ -13,6 +13,7 @@ mod generate;
 mod measure;
 mod native;
 mod peers;
+mod restart;
 mod run;
 #[path = "../torture/mod.rs"]
 #[allow(dead_code, reason = "some of it is for the tests")]
@@ -30,6 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
+bench restart [--work DIR] [--repeat N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
   --manifest DIR  a folder of Parquet files of the benchmark's schema instead
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("engine") => engine(&parse(words)?),
+        Some("restart") => restart::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
         Some("torture") => {
             let work = parse(std::iter::empty())?.work.with_file_name("torture");
