@@ -5,6 +5,7 @@ use crate::app::{App, Settings};
 use crate::engine::Patience;
 use crate::error::Result;
 use crate::plugin::Limits;
+use crate::store::Store;
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -90,7 +91,7 @@ impl GlobalOptions {
 
     /// A data directory that exists.
     pub(super) fn open(&self) -> Result<App> {
-        if !self.data_dir.join("state").is_dir() {
+        if !Store::exists(&self.data_dir.join("state")) {
             let message = format!("there is no data directory {}", self.data_dir.display());
             return Err(crate::error::Error::new(crate::error::Code::NotFound, message)
                 .hint("name it with --data-dir; `quarry run` makes one"));

@@ -7,20 +7,26 @@
 
 mod batches;
 mod committer;
+mod entries;
 mod events;
 mod extractors;
 mod lock;
 mod namespaces;
 mod partitions;
 mod record;
+mod rewrite;
+mod upgrade;
 
 pub use batches::{BatchRecord, CollectionSummary, Parked};
 pub use committer::{Hook, Moment, Op};
+pub use entries::Entry;
 pub use events::Event;
 pub use extractors::ExtractorRecord;
 pub use lock::DirectoryLock;
 pub use namespaces::{CollectionState, NamespaceRecord};
 pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Watch};
+pub use rewrite::{Replaced, Rewrite};
+pub use upgrade::{UPGRADES, Upgrade};
 
 use crate::durable;
 use crate::env::FreeBytes;
@@ -32,8 +38,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Written under [`VERSION_KEY`]; a store of another version is refused.
-const VERSION: u32 = 1;
+/// What the state's version is written under.
 const VERSION_KEY: &str = "meta/version";
 const CACHE_BYTES: u64 = 16 << 20;
 const OPEN_ATTEMPTS: u32 = 20;
@@ -48,13 +53,28 @@ impl Store {
     /// Opens or creates the store in `directory`. The caller holds the [`DirectoryLock`] of the
     /// data directory, so nobody else has it open.
     pub fn open(directory: &Path) -> Result<Store> {
-        Self::open_with(directory, None)
+        Self::open_upgraded(directory, UPGRADES)
+    }
+
+    /// With other upgrades than those that were released.
+    pub fn open_upgraded(directory: &Path, upgrades: &[Upgrade]) -> Result<Store> {
+        let store = Self::start(directory, None)?;
+        upgrade::run(&store, directory, upgrades)?;
+        Ok(store)
+    }
+
+    /// Without a look at the version, which is neither checked nor written: for those who look
+    /// after the state itself.
+    pub fn open_unversioned(directory: &Path) -> Result<Store> {
+        Self::start(directory, None)
     }
 
     /// Writes in the thread that asks and tells `hook` before and after each write: for tests that
     /// count effects and let them fail.
     pub fn open_hooked(directory: &Path, hook: Arc<Hook>) -> Result<Store> {
-        Self::open_with(directory, Some(hook))
+        let store = Self::start(directory, Some(hook))?;
+        upgrade::run(&store, directory, UPGRADES)?;
+        Ok(store)
     }
 
     /// Reads free space otherwise, for tests.
@@ -62,8 +82,9 @@ impl Store {
         Store { committer: self.committer.with_free_bytes(free_bytes), db: self.db }
     }
 
-    fn open_with(directory: &Path, hook: Option<Arc<Hook>>) -> Result<Store> {
+    fn start(directory: &Path, hook: Option<Arc<Hook>>) -> Result<Store> {
         let named = || format!("can not open the state in {}", directory.display());
+        rewrite::settle(directory).context(Code::Unavailable, named)?;
         if !directory.exists() {
             create(directory)?;
         }
@@ -72,18 +93,7 @@ impl Store {
         // sled syncs neither its settings nor the name of the snapshot that opening has made.
         durable::sync_all(directory).context(Code::Unavailable, named)?;
         let committer = Committer::start(db.clone(), directory, hook)?;
-        let store = Store { db, committer };
-        match store.get::<u32>(VERSION_KEY)? {
-            None => store.commit(vec![Op::put(VERSION_KEY, &VERSION)?])?,
-            Some(VERSION) => {}
-            Some(other) => {
-                let message = format!("the state in {} has version {other}", directory.display());
-                let hint =
-                    format!("this binary reads version {VERSION}; use the one that wrote it");
-                return Err(Error::new(Code::Corrupt, message).hint(hint));
-            }
-        }
-        Ok(store)
+        Ok(Store { db, committer })
     }
 
     /// Applies all operations or none and returns when they are durable.

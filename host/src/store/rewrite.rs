@@ -1,0 +1,175 @@
+//! Puts a state that is written anew in the place of another, whole or not at all.
+//!
+//! `state.building` is being written, `state.new` is complete and durable, `state.old` was
+//! replaced. Two renames swap them; [`settle`] deals with what a crash leaves of that before the
+//! next opening: a state without its place moves in, everything else beside `state` is removed.
+
+use super::{Op, Store, record};
+use crate::error::{Code, Context, Error, Result};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Operations in one commit.
+const GROUP_MAX: usize = 1024;
+
+/// What becomes of the state that is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaced {
+    Removed,
+    /// Renamed to this path beside it.
+    Kept(PathBuf),
+}
+
+/// A state being written.
+pub struct Rewrite {
+    directory: PathBuf,
+    store: Store,
+    waiting: Vec<Op>,
+    written: Sum,
+}
+
+/// Equal for equal records, whatever their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sum {
+    records: u64,
+    hashes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, key: &str, bytes: &[u8]) {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&(key.len() as u64).to_le_bytes());
+        hash.update(key.as_bytes());
+        hash.update(bytes);
+        let first = hash.finalize().as_bytes().first_chunk().copied().unwrap_or_default();
+        self.records += 1;
+        self.hashes = self.hashes.wrapping_add(u64::from_le_bytes(first));
+    }
+}
+
+impl Rewrite {
+    /// Of the state in `directory`, which stays as it is until [`Rewrite::finish`].
+    pub fn begin(directory: &Path) -> Result<Rewrite> {
+        let named = || format!("can not write a new state beside {}", directory.display());
+        settle(directory).context(Code::Unavailable, named)?;
+        let store = Store::open_unversioned(&beside(directory, "building"))?;
+        let directory = directory.to_path_buf();
+        Ok(Rewrite { directory, store, waiting: Vec::new(), written: Sum::default() })
+    }
+
+    /// A record as [`Store::entries`] gives it. Its checksum is checked.
+    pub fn add(&mut self, key: String, bytes: Vec<u8>) -> Result<()> {
+        record::decode::<Value>(&key, &bytes)?;
+        self.put(Op::Put { key, value: bytes })
+    }
+
+    /// Each key once.
+    pub fn put(&mut self, op: Op) -> Result<()> {
+        let Op::Put { key, value } = &op else {
+            return Err(Error::internal("nothing is deleted from a state that is written anew"));
+        };
+        self.written.add(key, value);
+        self.waiting.push(op);
+        match self.waiting.len() < GROUP_MAX {
+            true => Ok(()),
+            false => self.store.commit(std::mem::take(&mut self.waiting)),
+        }
+    }
+
+    /// Reads everything back, then swaps. The other state must not be open. Returns the number of
+    /// records.
+    pub fn finish(mut self, replaced: &Replaced) -> Result<u64> {
+        self.store.commit(std::mem::take(&mut self.waiting))?;
+        let Rewrite { directory, store, written, .. } = self;
+        drop(store);
+        let building = beside(&directory, "building");
+        let mut read = Sum::default();
+        let store = Store::open_unversioned(&building)?;
+        for entry in store.entries() {
+            let (key, bytes) = entry?;
+            read.add(&key, &bytes);
+        }
+        drop(store);
+        if read != written {
+            let message = format!("{} does not hold what was written", building.display());
+            return Err(Error::new(Code::Corrupt, message).hint("check the disk; nothing changed"));
+        }
+        let swapped = sync(&building).and_then(|()| swap(&directory, replaced));
+        swapped.context(Code::Unavailable, || {
+            format!("can not put the new state in the place of {}", directory.display())
+        })?;
+        Ok(written.records)
+    }
+}
+
+fn beside(directory: &Path, suffix: &str) -> PathBuf {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    directory.with_file_name(format!("{name}.{suffix}"))
+}
+
+/// The files of a closed state, and that they are in it.
+fn sync(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => sync(&path)?,
+            false => File::open(&path)?.sync_all()?,
+        }
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn swap(directory: &Path, replaced: &Replaced) -> io::Result<()> {
+    let new = beside(directory, "new");
+    rename(&beside(directory, "building"), &new)?;
+    if directory.exists() {
+        let aside = match replaced {
+            Replaced::Removed => beside(directory, "old"),
+            Replaced::Kept(path) => path.clone(),
+        };
+        rename(directory, &aside)?;
+    }
+    rename(&new, directory)?;
+    settle(directory)
+}
+
+/// Where the state is now: a crash may have left it outside its place.
+pub(super) fn current(directory: &Path) -> Option<PathBuf> {
+    [directory.to_path_buf(), beside(directory, "new")].into_iter().find(|path| path.is_dir())
+}
+
+/// Leaves at most `directory` itself, and what was kept on purpose.
+pub(super) fn settle(directory: &Path) -> io::Result<()> {
+    let [building, new, old] = ["building", "new", "old"].map(|suffix| beside(directory, suffix));
+    remove(&building)?;
+    match (directory.exists(), new.exists()) {
+        (false, true) => rename(&new, directory)?,
+        (true, true) => {
+            // Under the name of something unfinished: half removed it must never move in.
+            rename(&new, &building)?;
+            remove(&building)?;
+        }
+        (_, false) => {}
+    }
+    match directory.exists() {
+        true => remove(&old),
+        false => Ok(()),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    match to.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}

@@ -1,0 +1,3 @@
+//! Care for a data directory.
+
+mod upgrade;
