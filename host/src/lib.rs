@@ -2,6 +2,7 @@
 //! extractors in dependency tiers. ARCHITECTURE.md describes the whole; each module names what it
 //! owns.
 
+pub mod admin;
 pub mod app;
 pub mod artifact;
 pub mod cli;

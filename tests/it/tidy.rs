@@ -25,11 +25,12 @@ const OWNERS: [(&str, &[&str]); 9] = [
 ];
 
 /// Modules of the host from the bottom up. A module imports from layers below its own, no sibling.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["model", "error", "config", "env", "durable"],
     &["store", "artifact", "manifest", "plugin", "sink", "webhook"],
     &["engine"],
     &["app", "api"],
+    &["admin"],
     &["cli"],
 ];
 

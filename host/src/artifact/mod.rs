@@ -8,6 +8,7 @@
 mod cells;
 mod decode;
 mod folders;
+mod listing;
 mod location;
 mod lz4;
 mod pages;

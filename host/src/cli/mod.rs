@@ -1,5 +1,6 @@
 //! The command line. Data goes to stdout, everything else to stderr.
 
+mod admin;
 mod batch;
 mod doctor;
 mod documents;
@@ -60,6 +61,9 @@ enum Command {
     /// Build and look at extractors
     #[command(subcommand, before_help = "Example: quarry extractor list")]
     Extractor(extractor::Command),
+    /// Back up, restore, verify, compact, rebuild the data directory, collect garbage
+    #[command(subcommand, before_help = "Example: quarry admin verify")]
+    Admin(admin::Command),
     Doctor(doctor::Arguments),
 }
 
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Documents(command) => documents::run(&arguments.global, command),
         Command::Search(command) => search::run(&arguments.global, command),
         Command::Extractor(command) => extractor::run(&arguments.global, command),
+        Command::Admin(command) => admin::run(&arguments.global, command),
         Command::Doctor(command) => doctor::run(&arguments.global, command),
     };
     match done {

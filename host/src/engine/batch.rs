@@ -212,21 +212,8 @@ impl Engine {
     /// Notes in the namespace which collections the batch writes, and how to search them: from the
     /// claim on, because documents appear from then on.
     fn occupy(&self, namespace: &mut NamespaceRecord, record: &BatchRecord, plan: &Plan) {
-        let searchable = plan.collections.iter().filter(|c| c.searchable && self.sink.is_some());
-        for collection in searchable {
-            let vectors = collection.vectors.iter().map(|vector| {
-                let field = &collection.description.outputs[vector.output];
-                (field.name.clone(), vector.name.clone())
-            });
-            let state = CollectionState {
-                digest: collection.extractor.digest.clone(),
-                extractor: collection.extractor.to_string(),
-                parameters: collection.parameters.to_string(),
-                vectors: vectors.collect(),
-                sink: self.sink_name.clone(),
-                batch: record.id.to_string(),
-            };
-            namespace.collections.insert(collection.name.to_string(), state);
+        if self.sink.is_some() {
+            namespace.collections.extend(collection_states(plan, record));
         }
     }
 
@@ -244,4 +231,26 @@ impl Engine {
         }
         Ok(ops)
     }
+}
+
+/// How to search the collections that a batch writes, where it has a sink.
+pub fn collection_states(
+    plan: &Plan,
+    record: &BatchRecord,
+) -> impl Iterator<Item = (String, CollectionState)> {
+    plan.collections.iter().filter(|collection| collection.searchable).map(|collection| {
+        let vectors = collection.vectors.iter().map(|vector| {
+            let field = &collection.description.outputs[vector.output];
+            (field.name.clone(), vector.name.clone())
+        });
+        let state = CollectionState {
+            digest: collection.extractor.digest.clone(),
+            extractor: collection.extractor.to_string(),
+            parameters: collection.parameters.to_string(),
+            vectors: vectors.collect(),
+            sink: record.sink.clone(),
+            batch: record.id.to_string(),
+        };
+        (collection.name.to_string(), state)
+    })
 }

@@ -36,7 +36,7 @@ pub fn redo_name(round: u32) -> String {
     format!("{}/redo.json", folder(round))
 }
 
-fn name(round: u32, key: &PartitionKey) -> String {
+pub fn name(round: u32, key: &PartitionKey) -> String {
     format!("{}/{}.json", folder(round), key.to_string().replace('/', "-"))
 }
 
@@ -55,12 +55,12 @@ pub fn publish(
     let name = name(record.round, key);
     match batch.create(&name, json.into())? {
         true => Ok(record),
-        false => Ok(read(batch, &name)?.1),
+        false => Ok(read(batch, &name)?.into_record()?.1),
     }
 }
 
-/// What a marker says, by its name in the batch's folder.
-pub fn read(batch: &Artifacts, name: &str) -> Result<(PartitionKey, PartitionRecord)> {
+/// A marker by its name in the batch's folder.
+pub fn read(batch: &Artifacts, name: &str) -> Result<Marker> {
     let bytes = batch.get(name)?;
     let wrong = |what: &str| {
         Error::new(Code::Corrupt, format!("the marker {} {what}", batch.name_of(name)))
@@ -73,9 +73,15 @@ pub fn read(batch: &Artifacts, name: &str) -> Result<(PartitionKey, PartitionRec
     if !matches!(marker.state, PartitionState::Committed { .. }) {
         return Err(wrong("is not of a committed partition"));
     }
-    let Marker { state, attempts, round, .. } = marker;
-    let record = PartitionRecord { state, attempts, round };
-    Ok((PartitionKey::parse(&marker.key)?, record))
+    Ok(marker)
+}
+
+impl Marker {
+    /// As the state keeps it.
+    pub fn into_record(self) -> Result<(PartitionKey, PartitionRecord)> {
+        let Marker { state, attempts, round, .. } = self;
+        Ok((PartitionKey::parse(&self.key)?, PartitionRecord { state, attempts, round }))
+    }
 }
 
 /// Records that the last process did not get to write: markers without one. Returns how many.
@@ -91,12 +97,17 @@ pub fn recover(store: &Store, batch: &BatchId, artifacts: &Artifacts, round: u32
         if known.as_ref().is_some_and(committed) {
             continue;
         }
-        let (key, record) = read(artifacts, &name)?;
+        let (key, record) = read(artifacts, &name)?.into_record()?;
         store.post(vec![Store::put_partition(batch, &key, &record)?])?;
         found += 1;
     }
     store.settle()?;
     Ok(found)
+}
+
+/// Whether the name, in the batch's folder, is that of a marker.
+pub fn is_name(name: &str) -> bool {
+    name.starts_with("commits/") && key_of(name).is_some()
 }
 
 fn key_of(name: &str) -> Option<PartitionKey> {

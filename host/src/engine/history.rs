@@ -16,6 +16,12 @@ pub fn name(round: u32) -> String {
     format!("history-{round:03}.parquet")
 }
 
+/// Whether the name, in the batch's folder, is that of a history.
+pub fn is_name(name: &str) -> bool {
+    let round = name.strip_prefix("history-").and_then(|rest| rest.strip_suffix(".parquet"));
+    round.is_some_and(|round| round.parse::<u32>().is_ok())
+}
+
 /// Writes what the state holds of the batch's partitions; returns their keys.
 pub fn write(
     artifacts: &Artifacts,

@@ -16,7 +16,7 @@ mod extract;
 mod filter;
 mod finish;
 mod flatten;
-mod history;
+pub mod history;
 mod identity;
 mod parking;
 mod partition;
@@ -33,9 +33,11 @@ mod step;
 mod submit;
 mod value;
 
+pub use batch::{SUMMARY, collection_states};
 pub use columns::{DOCUMENT_ID, OBJECT_ID, sparse_columns};
 pub use dead::DeadLetter;
 pub use documents::lineage;
+pub use flatten::artifact_name;
 pub use patience::{Backoff, Class, Patience};
 pub use progress::{Counters, Progress, Stop, Times};
 pub use registry::{Found, Registry};
@@ -87,20 +89,30 @@ pub struct BatchManifest {
     pub record: BatchRecord,
 }
 
-const MANIFEST: &str = "manifest.json";
+pub const MANIFEST: &str = "manifest.json";
+
+/// Where the objects of a batch are in its object store.
+pub fn batch_folder(record: &BatchRecord) -> String {
+    format!("{}/batches/{}", record.namespace, record.id)
+}
+
+/// Of a queued batch, in its folder.
+pub fn read_manifest(folder: &Artifacts) -> Result<BatchManifest> {
+    let bytes = folder.get(MANIFEST)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let message = format!("{} can not be read", folder.name_of(MANIFEST));
+        Error::new(Code::Corrupt, message).source(error)
+    })
+}
 
 impl Engine {
     fn folder(&self, record: &BatchRecord) -> Artifacts {
-        self.artifacts.folder(&format!("{}/batches/{}", record.namespace, record.id))
+        self.artifacts.folder(&batch_folder(record))
     }
 
     pub fn manifest(&self, record: &BatchRecord) -> Result<BatchManifest> {
         let folder = self.folder(record);
-        let bytes = patience::retry(&self.env, &self.patience, || folder.get(MANIFEST))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let message = format!("{} can not be read", folder.name_of(MANIFEST));
-            Error::new(Code::Corrupt, message).source(error)
-        })
+        patience::retry(&self.env, &self.patience, || read_manifest(&folder))
     }
 
     /// Visits the partitions of a batch, by collection, source and id, until `visit` says no: from

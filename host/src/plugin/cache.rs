@@ -32,7 +32,11 @@ impl Cache {
     }
 
     fn path(&self, digest: &str) -> PathBuf {
-        self.dir.join(format!("{digest}-{}.cwasm", self.engine))
+        self.dir.join(self.file_name(digest))
+    }
+
+    pub(super) fn file_name(&self, digest: &str) -> String {
+        format!("{digest}-{}.cwasm", self.engine)
     }
 
     /// The compiled component, or `None` when there is none that can be trusted.

@@ -55,6 +55,11 @@ impl Host {
         Component::load(&self.0, wasm)
     }
 
+    /// Name of the file in the cache directory that keeps a component compiled by this engine.
+    pub fn cached_as(&self, digest: &str) -> Option<String> {
+        self.0.cache.as_ref().map(|cache| cache.file_name(digest))
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }

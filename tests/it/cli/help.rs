@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 25] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -19,6 +19,13 @@ const COMMANDS: [&[&str]; 18] = [
     &["extractor", "inspect"],
     &["extractor", "list"],
     &["doctor"],
+    &["admin"],
+    &["admin", "backup"],
+    &["admin", "restore"],
+    &["admin", "verify"],
+    &["admin", "compact"],
+    &["admin", "gc"],
+    &["admin", "rebuild"],
     &["batch"],
     &["documents"],
     &["extractor"],
@@ -48,7 +55,7 @@ fn every_command_prints_json_that_parses() {
     let document = documents[0]["document_id"].as_str().unwrap();
     let component = crate::support::quarry::components("QUARRY_EXTRACTORS", "extractors");
     let component = component.join("text-embed.wasm");
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 16] = [
         &["manifest", "build", "rows.jsonl", "-o", "out.parquet"],
         &["pipeline", "check", "p.toml"],
         &["pipeline", "schema"],
@@ -59,6 +66,12 @@ fn every_command_prints_json_that_parses() {
         &["search", "notes", "fox"],
         &["extractor", "list"],
         &["extractor", "inspect", component.to_str().unwrap()],
+        &["admin", "backup", "-o", "backup.tar"],
+        &["admin", "restore", "backup.tar", "--force"],
+        &["admin", "verify", "--deep"],
+        &["admin", "compact"],
+        &["admin", "gc", "--dry-run"],
+        &["admin", "rebuild", "--force"],
     ];
     for command in commands {
         let value = bench.json(command);

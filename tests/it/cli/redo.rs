@@ -48,7 +48,7 @@ fn rows_that_failed_run_again_and_good_ones_stay_as_they_are() {
     let bench = Bench::new();
     bench.write(
         "p.toml",
-        "namespace = \"r\"\n[buckets.b.schema]\npage = { type = \"file\", uri = \"uri\" }\n\
+        "namespace = \"r\"\n[buckets.b.schema]\npage = { type = \"binary\", uri = \"uri\" }\n\
          [collections.pages]\nsource = \"bucket:b\"\nextractor = \"html-text\"\n\
          inputs = { html = \"page\" }\n",
     );
