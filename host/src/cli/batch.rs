@@ -6,8 +6,8 @@ use super::{DONE, Done, printer};
 use crate::app::{App, DISCARD, cancel_request};
 use crate::engine::redo::Redo;
 use crate::error::{Code, Context, Error};
-use crate::model::{BatchEvent, BatchId};
-use crate::store::{BatchRecord, Store};
+use crate::model::BatchId;
+use crate::store::BatchRecord;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -198,10 +198,9 @@ fn cancel(options: &GlobalOptions, id: &str, discard: bool) -> Done {
         Err(error) if error.code() == Code::InUse => return ask(options, &id, discard, &error),
         Err(error) => return Err(error),
     };
-    let mut record = app.engine.store.batch(&id)?;
-    record.status = record.status.after(BatchEvent::Cancel)?;
-    record.ended_at = Some(app.engine.env.timestamp());
-    app.engine.store.commit(vec![Store::put_batch(&record)?])?;
+    let record = app.engine.store.batch(&id)?;
+    let app = reopened_for(app, options, &record)?;
+    let record = app.engine.cancel(record, None)?;
     if discard && let Some(sink) = app.sink(&record.sink)? {
         let deleted = sink.delete_run(&record.namespace, record.run)?;
         sink.flush(&record.namespace)?;

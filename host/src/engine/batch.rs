@@ -8,7 +8,7 @@ use super::run::{Ended, Run};
 use super::schedule::Schedule;
 use super::{BatchManifest, Engine, commit, finish, history, step};
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{BatchEvent, BatchId};
+use crate::model::{BatchEvent, BatchId, BatchStatus};
 use crate::plugin::Extractor;
 use crate::store::{
     BatchRecord, CollectionState, Event, NamespaceRecord, Op, PartitionState, Store,
@@ -189,12 +189,25 @@ impl Engine {
             history::write(&run.artifacts, &history, &run.plan, &self.store, &run.batch)
         })?;
         record.history = Some(history);
-        let summary = serde_json::to_vec_pretty(&*record)
-            .context(Code::Internal, || "can not encode the summary".to_string())?;
+        let summary = encode_summary(record)?;
         run.patiently("write the summary", || run.artifacts.put(SUMMARY, summary.clone().into()))?;
         ops.push(Store::put_batch(record)?);
         ops.extend(keys.iter().map(|key| Store::delete_partition(&run.batch, key)));
         self.store.commit(ops)
+    }
+
+    /// Ends a batch that nobody runs. Its summary says so before the state does: a state that is
+    /// derived from the object store must not take it up again.
+    pub fn cancel(&self, mut record: BatchRecord, error: Option<&str>) -> Result<BatchRecord> {
+        let queued = record.status != BatchStatus::Draft;
+        record.status = record.status.after(BatchEvent::Cancel)?;
+        record.ended_at = Some(self.env.timestamp());
+        record.error = error.map(str::to_string).or(record.error);
+        if queued {
+            self.folder(&record).put(SUMMARY, encode_summary(&record)?.into())?;
+        }
+        self.store.commit(vec![Store::put_batch(&record)?])?;
+        Ok(record)
     }
 
     /// An event of the batch, counted in the record.
@@ -231,6 +244,11 @@ impl Engine {
         }
         Ok(ops)
     }
+}
+
+fn encode_summary(record: &BatchRecord) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(record)
+        .context(Code::Internal, || "can not encode the summary".to_string())
 }
 
 /// How to search the collections that a batch writes, where it has a sink.

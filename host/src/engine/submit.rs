@@ -115,11 +115,7 @@ impl Engine {
             return Err(Error::new(Code::Conflict, message)
                 .hint("continue it with --resume, or begin anew with --force"));
         }
-        let mut old = batch.clone();
-        old.status = old.status.after(BatchEvent::Cancel)?;
-        old.ended_at = Some(self.env.timestamp());
-        old.error = Some("set aside by a new run with --force".to_string());
-        self.store.commit(vec![Store::put_batch(&old)?])?;
+        self.cancel(batch.clone(), Some("set aside by a new run with --force"))?;
         self.submit(submission, progress)
     }
 

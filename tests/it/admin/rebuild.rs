@@ -156,3 +156,39 @@ fn rounds_apply_in_their_order() {
     assert_eq!((found[0].1.round, found[0].1.attempts), (1, 5));
     assert!(matches!(found[0].1.state, PartitionState::Committed { .. }));
 }
+
+/// A canceled batch is not taken up again: neither one that was canceled between two runs, nor one
+/// that was set aside by --force.
+#[test]
+fn a_canceled_batch_stays_canceled() {
+    let bench = Bench::new();
+    small_batch(&bench);
+    let data = bench.path("quarry-data");
+    let statuses = || -> Vec<String> {
+        let batches = bench.json(&["batch", "list"]);
+        let rows = batches.as_array().unwrap().iter();
+        rows.map(|row| row["status"].as_str().unwrap().to_string()).collect()
+    };
+    // As if the process had died: the same batch, unfinished.
+    let unfinish = || {
+        let store = Store::open(&data.join("state")).unwrap();
+        let mut record = store.batches().unwrap().pop().unwrap();
+        (record.status, record.history, record.ended_at) = (BatchStatus::Processing, None, None);
+        let folder = data.join(format!("objects/{}", quarry::engine::batch_folder(&record)));
+        std::fs::remove_file(folder.join("summary.json")).unwrap();
+        store.commit(vec![Store::put_batch(&record).unwrap()]).unwrap();
+        record.id.to_string()
+    };
+    let first = unfinish();
+    bench.json(&["batch", "cancel", &first]);
+    bench.json(&["run", "p.toml", "--manifest", "m.parquet"]);
+    unfinish();
+    bench.json(&["run", "p.toml", "--manifest", "m.parquet", "--force"]);
+    let expected = ["CANCELED", "CANCELED", "COMPLETED"];
+    assert_eq!(statuses(), expected);
+    std::fs::remove_dir_all(data.join("state")).unwrap();
+    assert_eq!(bench.json(&["admin", "rebuild"])["unfinished"], 0);
+    assert_eq!(statuses(), expected);
+    let again = bench.json(&["run", "p.toml", "--manifest", "m.parquet"]);
+    assert_eq!(again["changed"], false, "{again}");
+}
