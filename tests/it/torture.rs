@@ -13,6 +13,7 @@ mod kill;
 mod soak;
 
 use kinds::{Torture, effects, faulty, sim};
+use kinds::{Torture, effects, faulty, rebuild, sim};
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
     let work = tempfile::tempdir().unwrap();
@@ -63,4 +64,6 @@ fn a_row_that_kills_its_host_is_found_and_buried() {
     println!("{starts} starts");
     assert_eq!(record.status.as_str(), "COMPLETED_WITH_ERRORS");
     assert_eq!(record.collections[0].funnel.succeeded, 7);
+fn a_batch_without_its_state_goes_on_with_the_same_documents() {
+    println!("{}", figure(rebuild::run, &[("rounds", 2), ("objects", 1_200)]));
 }

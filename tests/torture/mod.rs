@@ -13,6 +13,7 @@ pub(crate) mod faulty;
 pub(crate) mod fuzz;
 pub(crate) mod power;
 pub(crate) mod kill;
+pub(crate) mod rebuild;
 pub(crate) mod sim;
 pub(crate) mod world;
 pub(crate) mod soak;
@@ -36,6 +37,7 @@ const KINDS: &[Kind] = &[
     ("faults", "--step 1", faulty::run),
     ("power", "--cuts 200 --objects 400 --seed 1 --keep 0", power::run),
     ("kill", "--kills 500 --objects 10000 --seed 1", kill::run),
+    ("rebuild", "--rounds 20 --objects 3000", rebuild::run),
     ("sim", "--seeds 2000 --seed 1 --steps 12", sim::run),
     ("fuzz", "--seconds 600 [--target NAME] --seed 1 [--case N]", fuzz::run),
     ("fuzz-child", "(what fuzz starts) --target NAME --folder NAME", fuzz::child),
