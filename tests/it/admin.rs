@@ -2,6 +2,7 @@
 
 mod backup;
 mod compact;
+mod fixtures;
 mod garbage;
 mod rebuild;
 mod upgrade;
