@@ -4,15 +4,14 @@
 #[allow(dead_code)]
 pub(crate) mod kinds;
 
+mod fuzz;
+mod kill;
+mod power;
+mod soak;
+
 use kinds::world::World;
 use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
-mod fuzz;
-mod power;
-mod kill;
-mod soak;
-
-use kinds::{Torture, effects, faulty, sim};
 use kinds::{Torture, effects, faulty, rebuild, sim};
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
@@ -64,6 +63,9 @@ fn a_row_that_kills_its_host_is_found_and_buried() {
     println!("{starts} starts");
     assert_eq!(record.status.as_str(), "COMPLETED_WITH_ERRORS");
     assert_eq!(record.collections[0].funnel.succeeded, 7);
+}
+
+#[test]
 fn a_batch_without_its_state_goes_on_with_the_same_documents() {
     println!("{}", figure(rebuild::run, &[("rounds", 2), ("objects", 1_200)]));
 }

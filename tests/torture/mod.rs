@@ -11,13 +11,12 @@ pub(crate) mod batch;
 pub(crate) mod effects;
 pub(crate) mod faulty;
 pub(crate) mod fuzz;
-pub(crate) mod power;
 pub(crate) mod kill;
+pub(crate) mod power;
 pub(crate) mod rebuild;
 pub(crate) mod sim;
-pub(crate) mod world;
 pub(crate) mod soak;
-mod world;
+pub(crate) mod world;
 
 /// One run of one kind.
 pub(crate) struct Torture {

@@ -8,7 +8,7 @@ use super::patience::Class;
 use super::plan::{Plan, Source};
 use super::{BatchManifest, Engine, commit, dead};
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{BatchEvent, BatchId};
+use crate::model::{BatchEvent, BatchId, BatchStatus};
 use crate::store::{
     BatchRecord, PartitionId, PartitionKey, PartitionRecord, PartitionState, Store,
 };
@@ -78,6 +78,7 @@ impl Engine {
         if chosen.is_empty() {
             return Ok((record, redone));
         }
+        let was_canceled = record.status == BatchStatus::Canceled;
         let gone = with_descendants(&plan, &chosen, all.iter().map(|(key, _)| key));
         redone.dropped = gone.len() as u64;
         record.round += 1;
@@ -92,8 +93,16 @@ impl Engine {
         let text = format!("{} partitions run again in round {}", gone.len(), record.round);
         let mut ops = self.event(&mut record, "redo", &text)?;
         ops.push(Store::put_batch(&record)?);
-        for (key, partition) in all.iter().filter(|(key, _)| !gone.contains(key)) {
-            ops.push(Store::put_partition(id, key, partition)?);
+        for (key, mut partition) in all.into_iter().filter(|(key, _)| !gone.contains(key)) {
+            let searchable = self.sink.is_some() && plan.collections[key.collection].searchable;
+            if let PartitionState::Committed { part: Some(_), sunk, .. } = &mut partition.state
+                && was_canceled
+                && searchable
+            {
+                // Whoever canceled may have had the documents deleted.
+                *sunk = false;
+            }
+            ops.push(Store::put_partition(id, &key, &partition)?);
         }
         // Where the batch was canceled from outside, its records are still in the state.
         ops.extend(gone.iter().map(|key| Store::delete_partition(id, key)));
