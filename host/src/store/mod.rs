@@ -168,7 +168,8 @@ impl Store {
 fn create(directory: &Path) -> Result<()> {
     let named = || format!("can not create the state in {}", directory.display());
     let parent = directory.parent().unwrap_or(Path::new("."));
-    let unfinished = directory.with_extension("new");
+    // Not `.new`: that one is taken for complete and moves in.
+    let unfinished = rewrite::beside(directory, "building");
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).context(Code::Unavailable, named)?;
     }

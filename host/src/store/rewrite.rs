@@ -104,7 +104,7 @@ impl Rewrite {
     }
 }
 
-fn beside(directory: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(directory: &Path, suffix: &str) -> PathBuf {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     directory.with_file_name(format!("{name}.{suffix}"))
 }
