@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Writable memory of a process beyond what it begins with. Address space would be the wrong measure: WebAssembly reserves
-/// terabytes of it.
+/// Writable memory of a process beyond what it begins with. Address space would be the wrong
+/// measure: WebAssembly reserves terabytes of it.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// A case that runs longer ends its process.
 const CASE_TIME_MAX: Duration = Duration::from_secs(10);
