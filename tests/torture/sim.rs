@@ -1,5 +1,5 @@
-//! A seeded simulation: submissions, runs, crashes, cancels, retries, clock jumps and failing stores
-//! in random order over one namespace. After every step the process is started again and everything
+//! A seeded simulation: submissions, runs, crashes, cancels, retries, clock jumps, failing stores
+//! in random order over one namespace. After every step the process starts again and everything
 //! that must hold is checked.
 
 mod model;

@@ -48,6 +48,10 @@ impl Location {
                 .map(Location::Local)
                 .map_err(|()| Error::invalid(format!("`{text}` is not a local file URL")));
         }
+        if url.host_str().is_none_or(str::is_empty) {
+            let message = format!("`{text}` names no bucket or host");
+            return Err(Error::invalid(message).hint(format!("write {}://NAME/…", url.scheme())));
+        }
         Ok(Location::Remote(url))
     }
 

@@ -72,6 +72,8 @@ fn condition_holds(condition: &Condition, payload: &Map<String, Value>) -> Optio
         Operator::Text | Operator::Regex | Operator::EndsWith => None,
         Operator::Exists => Some(there == value.as_bool().unwrap_or(true)),
         Operator::IsNull if field.contains('[') => None,
+        // Qdrant takes a list with a null in it for null.
+        Operator::IsNull if found.iter().any(|found| holds_null(found)) => None,
         Operator::IsNull => {
             let null = found.iter().any(|found| found.is_null());
             Some(null == value.as_bool().unwrap_or(true))
@@ -132,4 +134,8 @@ fn step<'a>(fields: &'a Map<String, Value>, segment: &str) -> Option<Vec<&'a Val
         "[0]" => Some(value.and_then(|value| value.get(0)).into_iter().collect()),
         _ => None,
     }
+}
+
+fn holds_null(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().any(Value::is_null))
 }
