@@ -39,8 +39,14 @@ impl Engine {
             }
             None => Ok(()),
         });
-        let schedule = Schedule::new(run.plan.clone(), id.clone(), flattened.clone());
-        let ended = begun.and_then(|()| run.work(schedule));
+        let schedule = || Schedule::new(run.plan.clone(), id.clone(), flattened.clone());
+        let mut ended = begun.and_then(|()| run.work(schedule()));
+        // Vectors that a power cut has torn may open, and fail only when they are written to.
+        if matches!(&ended, Err(error) if error.code() == Code::Corrupt)
+            && self.mend(&run.plan.namespace)?
+        {
+            ended = run.work(schedule());
+        }
         self.conclude(&run, &flattened, ended)
     }
 

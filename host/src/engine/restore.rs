@@ -13,12 +13,12 @@ use crate::sink::VectorSink;
 use crate::store::{BatchRecord, PartitionKey, PartitionState};
 
 impl Engine {
-    /// Does nothing when the sink can open the namespace. Begins anew after a crash: the sink
-    /// remembers that it is not restored.
-    pub(super) fn mend(&self, namespace: &Name) -> Result<()> {
-        let Some(sink) = &self.sink else { return Ok(()) };
+    /// Does nothing, and says no, when the sink can open the namespace. Begins anew after a crash:
+    /// the sink remembers that it is not restored.
+    pub(super) fn mend(&self, namespace: &Name) -> Result<bool> {
+        let Some(sink) = &self.sink else { return Ok(false) };
         if !sink.set_aside(namespace)? {
-            return Ok(());
+            return Ok(false);
         }
         tracing::warn!("the vectors of namespace `{namespace}` are written again from the parts");
         let batches = self.store.batches()?.into_iter();
@@ -37,7 +37,7 @@ impl Engine {
         for record in &batches {
             self.restore(sink.as_ref(), record)?;
         }
-        sink.restored(namespace)
+        sink.restored(namespace).map(|()| true)
     }
 
     /// What the partitions of a batch have committed, and what its end deleted.

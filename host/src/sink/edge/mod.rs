@@ -325,8 +325,12 @@ impl VectorSink for EdgeSink {
     fn set_aside(&self, namespace: &Name) -> Result<bool> {
         let (path, aside) = (self.path(namespace), self.aside(namespace));
         let mut shards = self.shards();
-        if shards.contains_key(namespace) || !path.exists() {
-            return Ok(aside.exists());
+        match shards.get(namespace) {
+            // Its files may have been torn where opening did not look.
+            Some(shard) if shard.is_closed() => drop(shards.remove(namespace)),
+            Some(_) => return Ok(aside.exists()),
+            None if path.exists() => {}
+            None => return Ok(aside.exists()),
         }
         space::require(self.free_bytes, &self.directory, 0)?;
         let error = match Shard::open(&path) {

@@ -217,8 +217,12 @@ impl Shard {
     }
 
     fn closed(&self) -> Error {
-        let message = format!("the vector engine in {} could not be reopened", self.path.display());
-        Error::new(Code::Unavailable, message).hint("restart to try again")
+        damaged(&self.path).source("the engine could not be opened again").hint(AGAIN)
+    }
+
+    /// Whether opening it again has failed, so that nothing can be done with it any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
