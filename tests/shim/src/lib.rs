@@ -116,8 +116,10 @@ pub extern "C" fn syncfs(descriptor: c_int) -> c_int {
     sync(descriptor, true).unwrap_or_else(|| real(libc::SYS_syncfs, descriptor))
 }
 
+/// # Safety
+/// As with msync(2) any range will do: what is not mapped is an error.
 #[unsafe(no_mangle)]
-pub extern "C" fn msync(address: *mut c_void, bytes: size_t, flags: c_int) -> c_int {
+pub unsafe extern "C" fn msync(address: *mut c_void, bytes: size_t, flags: c_int) -> c_int {
     if flags & libc::MS_SYNC != 0
         && let Some(watch) = watch()
     {
