@@ -41,6 +41,13 @@ pub(crate) fn anonymous_mb() -> f64 {
     kilobytes.unwrap_or(0.0) * 1024.0 / 1e6
 }
 
+/// Lets the disk take what earlier runs wrote: otherwise the next one pays for it when it syncs.
+pub(crate) fn settle() -> anyhow::Result<()> {
+    let done = std::process::Command::new("sync").status()?;
+    anyhow::ensure!(done.success(), "sync failed");
+    Ok(())
+}
+
 /// `compile_s`: CPU seconds that compiling the extractors took before.
 pub(crate) fn print(table: &[(String, Vec<Measured>)], compile_s: f64) {
     println!("compiling both extractors, once for each digest: {compile_s:.2} CPU s");

@@ -28,6 +28,7 @@ pub(crate) fn run(
         let out = work.join("peer-out");
         let _ = std::fs::remove_dir_all(&out);
         let group = Group::make();
+        crate::measure::settle()?;
         let started = Instant::now();
         let output = command(&group, &python, script)
             .arg(folder.join(script))

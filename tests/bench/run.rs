@@ -25,6 +25,7 @@ pub(crate) fn measure(options: &Options, manifest: &Path, variant: &str) -> Resu
         std::fs::remove_dir_all(&data)?;
     }
     let out = options.export.clone().unwrap_or_else(|| options.work.join("export"));
+    measure::settle()?;
     let started = Instant::now();
     let child = Command::new(std::env::current_exe()?)
         .arg("child")
