@@ -6,17 +6,18 @@ use quarry::model::Name;
 use quarry::store::{NamespaceRecord, Store};
 use std::path::Path;
 
-/// A state that was written over many times.
+/// A state that was written over many times. Each round is flushed: posts would gather in memory, and how
+/// many of them reach the disk would depend on the speed of the machine.
 fn worn(data: &Path) {
     let store = Store::open(&data.join("state")).unwrap();
-    for last_run in 0..600 {
-        for number in 0..20 {
+    for last_run in 0..40 {
+        let records = (0..1000).map(|number| {
             let name = Name::parse(&format!("space-{number}")).unwrap();
             let record = NamespaceRecord { last_run, ..NamespaceRecord::default() };
-            store.post(vec![Store::put_namespace(&name, &record).unwrap()]).unwrap();
-        }
+            Store::put_namespace(&name, &record).unwrap()
+        });
+        store.commit(records.collect()).unwrap();
     }
-    store.settle().unwrap();
 }
 
 #[test]
