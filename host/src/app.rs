@@ -35,7 +35,7 @@ pub struct Settings {
 }
 
 pub struct App {
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     pub data_dir: PathBuf,
     /// Sinks that batches recorded, opened once: the embedded engine allows one opening a process.
     sinks: Mutex<HashMap<String, Option<Arc<dyn VectorSink>>>>,
@@ -93,6 +93,7 @@ impl App {
             runtime: handle,
         };
         let sinks = Mutex::new(HashMap::from([(settings.sink.clone(), engine.sink.clone())]));
+        let engine = Arc::new(engine);
         Ok(App { engine, data_dir, sinks, runtime, _lock: lock })
     }
 

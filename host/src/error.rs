@@ -16,6 +16,18 @@ pub enum Code {
     NotFound,
     /// The request is right but the state does not allow it.
     Conflict,
+    /// The thing was changed since it was read.
+    PreconditionFailed,
+    /// Nobody knows who is asking.
+    Unauthenticated,
+    /// Whoever asks may not do this.
+    Forbidden,
+    /// More bytes than are taken at once.
+    TooLarge,
+    /// More requests than are taken at once: the same call may work later.
+    TooMany,
+    /// The request is right, but this engine has no such thing.
+    Unsupported,
     /// Another process holds the data directory.
     InUse,
     /// An extractor can not be loaded or broke its contract.
@@ -40,6 +52,12 @@ impl Code {
             Code::Invalid => "invalid",
             Code::NotFound => "not_found",
             Code::Conflict => "conflict",
+            Code::PreconditionFailed => "precondition_failed",
+            Code::Unauthenticated => "unauthenticated",
+            Code::Forbidden => "forbidden",
+            Code::TooLarge => "too_large",
+            Code::TooMany => "too_many_requests",
+            Code::Unsupported => "unsupported",
             Code::InUse => "in_use",
             Code::Extractor => "extractor",
             Code::Unavailable => "unavailable",
@@ -54,10 +72,15 @@ impl Code {
     /// Exit code of the command line, documented in `quarry --help`.
     pub fn exit_code(self) -> u8 {
         match self {
-            Code::Invalid => 2,
+            Code::Invalid | Code::TooLarge => 2,
             Code::NotFound => 4,
-            Code::Conflict | Code::Extractor | Code::Internal => 1,
-            Code::Unavailable => 69,
+            Code::Unauthenticated | Code::Forbidden => 5,
+            Code::Conflict
+            | Code::PreconditionFailed
+            | Code::Unsupported
+            | Code::Extractor
+            | Code::Internal => 1,
+            Code::Unavailable | Code::TooMany => 69,
             Code::StateFailed => 71,
             Code::StorageFull | Code::Corrupt => 74,
             Code::InUse => 75,

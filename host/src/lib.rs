@@ -3,10 +3,12 @@
 //! owns.
 
 pub mod admin;
+pub mod api;
 pub mod app;
 pub mod artifact;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod durable;
 pub mod engine;
 pub mod env;

@@ -25,10 +25,11 @@ const OWNERS: [(&str, &[&str]); 9] = [
 ];
 
 /// Modules of the host from the bottom up. A module imports from layers below its own, no sibling.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["model", "error", "config", "env", "durable"],
     &["store", "artifact", "manifest", "plugin", "sink", "webhook"],
     &["engine"],
+    &["control"],
     &["app", "api"],
     &["admin"],
     &["cli"],

@@ -212,7 +212,7 @@ impl Unpacking<'_> {
                 }
                 Entry::Batch(batch) => self.moved(about, *batch)?,
                 Entry::Namespace(..) | Entry::Extractor(_) | Entry::Partition(..) => None,
-                Entry::Event(..) => None,
+                Entry::Event(..) | Entry::Catalog(_) => None,
             };
             self.records += 1;
             self.state.put(moved.unwrap_or(op))?;

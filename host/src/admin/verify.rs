@@ -122,6 +122,7 @@ impl Verifying<'_> {
                 }
                 Ok(Entry::Namespace(name, namespace)) => state.namespaces.push((name, namespace)),
                 Ok(Entry::Extractor(extractor)) => state.extractors.push(extractor),
+                Ok(Entry::Catalog(_)) => {}
                 Ok(Entry::Partition(batch, ..) | Entry::Event(batch, _)) => {
                     if !known.contains(batch.as_str()) {
                         self.find(key, format!("there is no batch {batch}"), DAMAGED_RECORD);

@@ -14,6 +14,7 @@ mod printer;
 mod progress;
 mod run;
 mod search;
+mod serve;
 
 use crate::error::{Error, Result};
 use clap::{Parser, Subcommand};
@@ -58,6 +59,7 @@ enum Command {
     #[command(subcommand, before_help = "Example: quarry documents list passages --limit 5")]
     Documents(documents::Command),
     Search(search::Arguments),
+    Serve(serve::Arguments),
     /// Build and look at extractors
     #[command(subcommand, before_help = "Example: quarry extractor list")]
     Extractor(extractor::Command),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Batch(command) => batch::run(&arguments.global, command),
         Command::Documents(command) => documents::run(&arguments.global, command),
         Command::Search(command) => search::run(&arguments.global, command),
+        Command::Serve(command) => serve::run(&arguments.global, command),
         Command::Extractor(command) => extractor::run(&arguments.global, command),
         Command::Admin(command) => admin::run(&arguments.global, command),
         Command::Doctor(command) => doctor::run(&arguments.global, command),

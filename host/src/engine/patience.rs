@@ -32,7 +32,7 @@ impl Class {
     /// Of an effect that failed.
     pub fn of(code: Code) -> Class {
         match code {
-            Code::Unavailable => Class::Transient,
+            Code::Unavailable | Code::TooMany => Class::Transient,
             Code::StorageFull => Class::Resource,
             Code::Extractor => Class::Guest,
             Code::Invalid
@@ -42,6 +42,11 @@ impl Class {
             | Code::Corrupt
             | Code::StateFailed
             | Code::Interrupted
+            | Code::PreconditionFailed
+            | Code::Unauthenticated
+            | Code::Forbidden
+            | Code::TooLarge
+            | Code::Unsupported
             | Code::Internal => Class::Permanent,
         }
     }

@@ -61,6 +61,15 @@ macro_rules! prefixed {
 
 prefixed!(NamespaceId, "ns_");
 prefixed!(BatchId, "btch_");
+prefixed!(BucketId, "bkt_");
+prefixed!(ObjectId, "obj_");
+prefixed!(UploadId, "upl_");
+prefixed!(CollectionId, "col_");
+prefixed!(TaskId, "task_");
+prefixed!(WebhookId, "wh_");
+prefixed!(EventId, "evt_");
+prefixed!(ScheduleId, "sch_");
+prefixed!(KeyId, "key_");
 
 /// Identity of a document: `doc_` and a UUIDv5 that is the point id in the vector sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,11 +5,16 @@ mod document;
 mod filter;
 mod funnel;
 mod ids;
+mod scope;
 mod status;
 
 pub use description::{Description, Distance, Field, FieldKind, Input};
 pub use document::{Document, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector};
 pub use filter::{Condition, Filter, Operator};
 pub use funnel::Funnel;
-pub use ids::{BatchId, DocumentId, ExtractorRef, Name, NamespaceId};
+pub use ids::{
+    BatchId, BucketId, CollectionId, DocumentId, EventId, ExtractorRef, KeyId, Name, NamespaceId,
+    ObjectId, ScheduleId, TaskId, UploadId, WebhookId,
+};
+pub use scope::Scope;
 pub use status::{BatchEvent, BatchStatus};

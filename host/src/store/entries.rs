@@ -1,8 +1,8 @@
 //! The state as keys and values, for those who copy or check it.
 
 use super::{
-    BatchRecord, Event, ExtractorRecord, NamespaceRecord, Op, PartitionKey, PartitionRecord, Store,
-    UPGRADES, VERSION_KEY, record, rewrite, upgrade,
+    BatchRecord, CatalogEntry, Event, ExtractorRecord, NamespaceRecord, Op, PartitionKey,
+    PartitionRecord, Store, UPGRADES, VERSION_KEY, catalog, record, rewrite, upgrade,
 };
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchId, Name};
@@ -18,6 +18,7 @@ pub enum Entry {
     Extractor(ExtractorRecord),
     Partition(BatchId, PartitionKey, PartitionRecord),
     Event(BatchId, Event),
+    Catalog(CatalogEntry),
 }
 
 impl Entry {
@@ -27,6 +28,11 @@ impl Entry {
             return Ok(Entry::Version(record::decode(key, bytes)?));
         }
         let stray = || Error::new(Code::Corrupt, format!("the key {key} is not one of the state"));
+        if let Some((table, rest)) = catalog::split(key) {
+            let value: Value = record::decode(key, bytes)?;
+            let (table, key) = (table.to_string(), rest.to_string());
+            return Ok(Entry::Catalog(CatalogEntry { table, key, value }));
+        }
         let (noun, rest) = key.split_once('/').ok_or_else(stray)?;
         match noun {
             "batch" => {

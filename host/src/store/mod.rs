@@ -6,6 +6,7 @@
 //! A store whose flush failed is poisoned: it refuses everything from then on instead of lying.
 
 mod batches;
+pub mod catalog;
 mod committer;
 mod entries;
 mod events;
@@ -18,6 +19,7 @@ mod rewrite;
 mod upgrade;
 
 pub use batches::{BatchRecord, CollectionSummary, Parked};
+pub use catalog::{CatalogEntry, Noun};
 pub use committer::{Hook, Moment, Op};
 pub use entries::Entry;
 pub use events::Event;

@@ -1,5 +1,6 @@
 //! What several tests need.
 
+pub(crate) mod api;
 pub(crate) mod golden;
 pub(crate) mod qdrant_server;
 pub(crate) mod quarry;

@@ -1,0 +1,56 @@
+//! One request on its way to its operation.
+
+use crate::control::{Caller, Control, DEFAULT_NAMESPACE};
+use crate::error::Result;
+use crate::model::Scope;
+use crate::store::catalog::{Bucket, Namespace};
+
+pub(super) struct Call<'a> {
+    pub(super) control: &'a Control,
+    pub(super) caller: &'a Caller,
+    pub(super) request_id: &'a str,
+    /// `X-Namespace`: id or name.
+    pub(super) namespace: Option<&'a str>,
+    /// Parts of the path by the names in its template.
+    pub(super) path: Vec<(String, String)>,
+}
+
+impl Call<'_> {
+    /// A part of the path; the template has it, or this is a bug that every call of it shows.
+    pub(super) fn path(&self, name: &str) -> &str {
+        let found = self.path.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).expect("the path's template has this part")
+    }
+
+    /// The namespace of the request. For a key that is bound to one there is no other, and the
+    /// answer does not tell whether there is.
+    pub(super) fn namespace(&self) -> Result<Namespace> {
+        match (&self.caller.namespace, self.namespace) {
+            (Some(own), None) => self.control.namespace(own.as_str()),
+            (_, named) => self.namespace_named(named.unwrap_or(DEFAULT_NAMESPACE)),
+        }
+    }
+
+    pub(super) fn namespace_named(&self, identifier: &str) -> Result<Namespace> {
+        let missing = || {
+            let message = format!("there is no namespace `{identifier}`");
+            crate::error::Error::new(crate::error::Code::NotFound, message)
+        };
+        let found = self.control.namespace(identifier);
+        match &self.caller.namespace {
+            Some(own) => found.ok().filter(|found| found.id == *own).ok_or_else(missing),
+            None => found,
+        }
+    }
+
+    /// The bucket that `{bucket_identifier}` means.
+    pub(super) fn bucket(&self) -> Result<(Namespace, Bucket)> {
+        let namespace = self.namespace()?;
+        let bucket = self.control.bucket(&namespace, self.path("bucket_identifier"))?;
+        Ok((namespace, bucket))
+    }
+
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        self.caller.may(scope)
+    }
+}

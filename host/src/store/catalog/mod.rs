@@ -1,0 +1,76 @@
+//! Records of the control plane: one table for each noun, under keys that sort as lists show them.
+//!
+//! A record is read and written as a whole. Whoever changes one holds the lock of what it belongs
+//! to; the store itself only promises that a commit is applied whole.
+
+mod bucket;
+mod key;
+mod namespace;
+
+pub use bucket::{Bucket, BucketStats};
+pub use key::{Key, KeySecret};
+pub use namespace::Namespace;
+
+use super::{Op, Store};
+use crate::error::Result;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// Under which first word of their keys these records are, followed by a slash.
+const CATALOG: &str = "catalog";
+
+/// A kind of record.
+pub trait Noun: Serialize + DeserializeOwned {
+    /// Name of its table, one word.
+    const TABLE: &'static str;
+}
+
+fn key_of<T: Noun>(key: &str) -> String {
+    format!("{CATALOG}/{}/{key}", T::TABLE)
+}
+
+impl Store {
+    pub fn find<T: Noun>(&self, key: &str) -> Result<Option<T>> {
+        self.get(&key_of::<T>(key))
+    }
+
+    /// A record has 64 KiB at most.
+    pub fn put<T: Noun>(key: &str, record: &T) -> Result<Op> {
+        Op::put(key_of::<T>(key), record)
+    }
+
+    pub fn remove<T: Noun>(key: &str) -> Op {
+        Op::Delete { key: key_of::<T>(key) }
+    }
+
+    /// Key and record of all whose key begins with `prefix`, by key; those after the key `after`
+    /// where one is given.
+    pub fn each<'a, T: Noun + 'a>(
+        &'a self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = Result<(String, T)>> + use<'a, T> {
+        let head = prefix.to_string();
+        let after = after.map(key_of::<T>);
+        self.scan_from(&key_of::<T>(prefix), after.as_deref())
+            .map(move |entry| entry.map(|(rest, record)| (format!("{head}{rest}"), record)))
+    }
+
+    /// The records alone.
+    pub fn all<T: Noun>(&self, prefix: &str) -> Result<Vec<T>> {
+        self.each(prefix, None).map(|entry| entry.map(|(_, record)| record)).collect()
+    }
+}
+
+/// Splits the key of such a record into its table and the rest.
+pub(in crate::store) fn split(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(CATALOG)?.strip_prefix('/')?.split_once('/')
+}
+
+/// A record of whatever table, for those who copy or check the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CatalogEntry {
+    pub table: String,
+    pub key: String,
+    pub value: Value,
+}

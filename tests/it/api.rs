@@ -1,0 +1,5 @@
+//! The REST API, operation by operation.
+
+mod buckets;
+mod errors;
+mod namespaces;
