@@ -3,7 +3,7 @@
 use crate::control::{Caller, Control, DEFAULT_NAMESPACE};
 use crate::error::Result;
 use crate::model::Scope;
-use crate::store::catalog::{Bucket, Namespace};
+use crate::store::catalog::{Bucket, Collection, Namespace};
 
 pub(super) struct Call<'a> {
     pub(super) control: &'a Control,
@@ -48,6 +48,14 @@ impl Call<'_> {
         let namespace = self.namespace()?;
         let bucket = self.control.bucket(&namespace, self.path("bucket_identifier"))?;
         Ok((namespace, bucket))
+    }
+
+    /// The collection that `{collection_identifier}` means.
+    pub(super) fn collection(&self) -> Result<(Namespace, Collection)> {
+        let namespace = self.namespace()?;
+        let identifier = self.path("collection_identifier");
+        let collection = self.control.collection(&namespace, identifier)?;
+        Ok((namespace, collection))
     }
 
     pub(super) fn may(&self, scope: Scope) -> bool {

@@ -5,6 +5,8 @@
 //! commit.
 
 mod buckets;
+mod collections;
+mod events;
 mod keys;
 mod locks;
 mod namespaces;
@@ -24,6 +26,8 @@ pub struct Control {
     pub engine: Arc<Engine>,
     pub data_dir: PathBuf,
     pub locks: Locks,
+    /// Rings when something happened.
+    bell: tokio::sync::watch::Sender<u64>,
 }
 
 /// The namespace that is there from the beginning and is meant where none is named.
@@ -32,7 +36,12 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 impl Control {
     /// Makes the default namespace when there is none at all.
     pub fn open(engine: Arc<Engine>, data_dir: PathBuf) -> Result<Control> {
-        let control = Control { engine, data_dir, locks: Locks::default() };
+        let control = Control {
+            engine,
+            data_dir,
+            locks: Locks::default(),
+            bell: tokio::sync::watch::Sender::new(0),
+        };
         if control.namespaces()?.is_empty() {
             control.create_namespace(NamespaceDraft::named(DEFAULT_NAMESPACE))?;
         }

@@ -142,6 +142,18 @@ impl Store {
         self.scan_from(prefix, None)
     }
 
+    /// The last entry under `prefix`.
+    fn scan_last<T: Record>(&self, prefix: &str) -> Result<Option<(String, T)>> {
+        let end = [prefix.as_bytes(), &[0xff]].concat();
+        let mut range = self.db.range(prefix.as_bytes()..&end);
+        let Some(entry) = range.next_back() else { return Ok(None) };
+        let (key, bytes) =
+            entry.context(Code::Unavailable, || "can not read the state".to_string())?;
+        let key = std::str::from_utf8(&key)
+            .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
+        Ok(Some((key[prefix.len()..].to_string(), record::decode(key, &bytes)?)))
+    }
+
     /// Entries under `prefix` whose keys come after `after`.
     fn scan_from<'a, T: Record + 'a>(
         &'a self,

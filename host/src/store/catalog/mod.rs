@@ -3,13 +3,23 @@
 //! A record is read and written as a whole. Whoever changes one holds the lock of what it belongs
 //! to; the store itself only promises that a commit is applied whole.
 
+mod batch;
 mod bucket;
+mod collection;
 mod key;
 mod namespace;
+mod object;
+mod occurrence;
+mod task;
 
+pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
+pub use collection::{Collection, CollectionStats, Source};
 pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
+pub use object::{Blob, Content, Object};
+pub use occurrence::{Occurrence, Outgoing};
+pub use task::Task;
 
 use super::{Op, Store};
 use crate::error::Result;
@@ -54,6 +64,13 @@ impl Store {
         let after = after.map(key_of::<T>);
         self.scan_from(&key_of::<T>(prefix), after.as_deref())
             .map(move |entry| entry.map(|(rest, record)| (format!("{head}{rest}"), record)))
+    }
+
+    /// The last one whose key begins with `prefix`.
+    pub fn last<T: Noun>(&self, prefix: &str) -> Result<Option<(String, T)>> {
+        let head = prefix.to_string();
+        let found = self.scan_last(&key_of::<T>(prefix))?;
+        Ok(found.map(|(rest, record)| (format!("{head}{rest}"), record)))
     }
 
     /// The records alone.
