@@ -1,8 +1,10 @@
 //! Collections: one extractor over buckets or other collections.
 
 use super::Noun;
-use crate::config::Passthrough;
-use crate::model::{BucketId, CollectionId, ExtractorRef, Filter, Name, NamespaceId};
+use crate::config::{FieldType, Passthrough};
+use crate::model::{
+    BucketId, CollectionId, Distance, ExtractorRef, FieldKind, Filter, Name, NamespaceId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -29,6 +31,13 @@ pub struct Collection {
     pub passthrough: Vec<Passthrough>,
     #[serde(default)]
     pub filter: Option<Filter>,
+    /// Name in the sink by vector output, chosen when the collection was made so that features that
+    /// differ do not meet; the output's own name where there is none.
+    #[serde(default)]
+    pub vectors: BTreeMap<String, Name>,
+    /// What its documents hold, as extractor and sources said when it was made or changed last.
+    #[serde(default)]
+    pub shape: Shape,
     /// Disabled ones and what reads them are left out of batches.
     pub enabled: bool,
     #[serde(default)]
@@ -38,6 +47,45 @@ pub struct Collection {
     pub settings: Map<String, Value>,
     pub created_at: String,
     pub updated_at: String,
+}
+
+/// The fields of a collection's documents.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// SHA-256 of the extractor.
+    pub digest: String,
+    /// From the extractor's outputs, then passed through.
+    pub fields: Vec<ShapeField>,
+    /// Whether the extractor embeds queries.
+    #[serde(default)]
+    pub queries: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShapeField {
+    pub name: String,
+    /// What it is where it is no vector; where it is one, of its numbers.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Copied from the source.
+    #[serde(default)]
+    pub passed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<ShapeVector>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShapeVector {
+    /// In the sink.
+    pub name: String,
+    /// `dense`, `sparse` or `multi`.
+    pub kind: FieldKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<Distance>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

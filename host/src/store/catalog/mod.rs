@@ -14,7 +14,7 @@ mod task;
 
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
-pub use collection::{Collection, CollectionStats, Source};
+pub use collection::{Collection, CollectionStats, Shape, ShapeField, ShapeVector, Source};
 pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
 pub use object::{Blob, Content, Object};
