@@ -5,6 +5,7 @@
 //! body against the schema, call it, encode. Operations block and run on threads of their own;
 //! only `server` is asynchronous.
 
+mod batches;
 mod buckets;
 mod call;
 mod failure;
@@ -15,6 +16,7 @@ mod openapi;
 mod operation;
 mod schema;
 mod server;
+mod tasks;
 
 pub use server::{Server, ServerSettings};
 
@@ -92,6 +94,8 @@ impl From<(Error, Vec<Value>)> for Failed {
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    batches::declare(table);
+    tasks::declare(table);
 }
 
 impl Api {

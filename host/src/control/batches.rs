@@ -413,6 +413,20 @@ impl Control {
         Ok(())
     }
 
+    /// Deletes what the batch has written and no later one has written again.
+    pub fn delete_batch_documents(&self, namespace: &Namespace, view: &BatchView) -> Result<u64> {
+        if !view.status().is_terminal() && view.status() != BatchStatus::Draft {
+            return Err(illegal(view.status(), "lose its documents").hint("cancel it first"));
+        }
+        let (Some(sink), Some(record)) = (&self.engine.sink, &view.record) else { return Ok(0) };
+        if record.run == 0 || sink.layout(&namespace.key)?.is_none() {
+            return Ok(0);
+        }
+        let deleted = sink.delete_run(&namespace.key, record.run)?;
+        sink.flush(&namespace.key)?;
+        Ok(deleted)
+    }
+
     /// What a look at it shows, while this process runs it.
     pub fn sight(&self, view: &BatchView) -> Option<Sight> {
         let running = view.running.as_ref()?;

@@ -5,7 +5,7 @@ use super::Control;
 use super::running::Running;
 use crate::error::{Code, Error, Result};
 use crate::model::{BatchId, NamespaceId};
-use crate::store::catalog::{Batch, Input, Queued};
+use crate::store::catalog::{Batch, Input, Namespace, Queued};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -60,6 +60,10 @@ impl Dispatch {
 
     pub fn all_running(&self) -> Vec<Arc<Running>> {
         self.lock().running.values().cloned().collect()
+    }
+
+    pub fn batches_max(&self) -> usize {
+        self.batches_max
     }
 
     /// Begins nothing new, finishes the partitions that were begun and waits for that.
@@ -153,6 +157,40 @@ impl Control {
                 Ok(None)
             }
         }
+    }
+
+    /// What waits in a namespace, in its order, and what runs.
+    pub fn queue_of(&self, namespace: &Namespace) -> Result<(Vec<BatchId>, Vec<BatchId>)> {
+        let running: Vec<BatchId> = self
+            .dispatch
+            .all_running()
+            .iter()
+            .filter(|running| running.namespace == namespace.id)
+            .map(|running| running.batch.clone())
+            .collect();
+        let mut waiting = Vec::new();
+        for entry in self.engine.store.each::<Queued>("", None) {
+            let queued = entry?.1;
+            if queued.namespace == namespace.id && !running.contains(&queued.batch) {
+                waiting.push(queued.batch);
+            }
+        }
+        Ok((waiting, running))
+    }
+
+    /// From 1, among all that wait; `None` once it does not.
+    pub fn queue_position(&self, batch: &Batch) -> Result<Option<u64>> {
+        if self.dispatch.running(&batch.id).is_some() {
+            return Ok(None);
+        }
+        let mut position = 0;
+        for entry in self.engine.store.each::<Queued>("", None) {
+            position += 1;
+            if entry?.1.batch == batch.id {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
     }
 
     fn begin(self: &Arc<Self>, queued: String, batch: Batch) {
