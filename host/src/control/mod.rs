@@ -10,6 +10,7 @@ mod events;
 mod keys;
 mod locks;
 mod namespaces;
+mod objects;
 
 pub use buckets::BucketDraft;
 pub use keys::{Caller, MadeKey, NewKey};
