@@ -17,6 +17,7 @@ mod pipeline;
 mod running;
 mod tasks;
 mod work;
+mod objects;
 
 pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
