@@ -13,11 +13,11 @@ mod input;
 mod keys;
 mod locks;
 mod namespaces;
+mod objects;
 mod pipeline;
 mod running;
 mod tasks;
 mod work;
-mod objects;
 
 pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
