@@ -11,8 +11,10 @@ mod keys;
 mod locks;
 mod namespaces;
 mod pipeline;
+mod shape;
 
 pub use buckets::BucketDraft;
+pub use collections::{CollectionDraft, documents_of};
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
