@@ -7,6 +7,7 @@
 mod buckets;
 mod collections;
 mod events;
+mod extractors;
 mod keys;
 mod locks;
 mod namespaces;
@@ -15,6 +16,7 @@ mod shape;
 
 pub use buckets::BucketDraft;
 pub use collections::{CollectionDraft, documents_of};
+pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
