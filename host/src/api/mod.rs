@@ -7,6 +7,8 @@
 
 mod buckets;
 mod call;
+mod collections;
+mod extractors;
 mod failure;
 mod filters;
 mod listing;
@@ -92,6 +94,8 @@ impl From<(Error, Vec<Value>)> for Failed {
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    collections::declare(table);
+    extractors::declare(table);
 }
 
 impl Api {
