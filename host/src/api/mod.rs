@@ -8,6 +8,8 @@
 mod batches;
 mod buckets;
 mod call;
+mod collections;
+mod extractors;
 mod failure;
 mod filters;
 mod listing;
@@ -96,6 +98,8 @@ fn declare(table: &mut Table) {
     buckets::declare(table);
     batches::declare(table);
     tasks::declare(table);
+    collections::declare(table);
+    extractors::declare(table);
 }
 
 impl Api {
