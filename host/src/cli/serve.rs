@@ -51,9 +51,14 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         return Err(wrong_option("--listen", &arguments.listen.to_string(), hint));
     }
     control.start_dispatch()?;
-    let api = Api::new(control.clone(), Settings { keys_required: arguments.keys_required });
-    let listen =
-        ServerSettings { listen: arguments.listen, requests_max: arguments.requests_max.max(1) };
+    let api = Api::new(
+        control.clone(),
+        Settings { keys_required: arguments.keys_required, ..Settings::default() },
+    );
+    let listen = ServerSettings {
+        requests_max: arguments.requests_max,
+        ..ServerSettings::new(arguments.listen)
+    };
     app.runtime().block_on(async {
         let server = Server::bind(Arc::new(api), &listen).await?;
         let url = format!("http://{}", server.address());
