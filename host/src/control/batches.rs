@@ -55,7 +55,12 @@ impl BatchView {
         match self.batch.phase {
             Phase::Draft => BatchStatus::Draft,
             Phase::Canceled => BatchStatus::Canceled,
-            Phase::Submitted => begun.unwrap_or(BatchStatus::Queued),
+            // It has ended when counts and events are written, too.
+            Phase::Submitted => match begun {
+                Some(status) if status.is_terminal() => BatchStatus::Processing,
+                Some(status) => status,
+                None => BatchStatus::Queued,
+            },
             Phase::Ended => begun.unwrap_or(BatchStatus::Failed),
         }
     }
@@ -313,6 +318,13 @@ impl Control {
         self.dispatch.ring();
         self.rang();
         Ok(task)
+    }
+
+    /// Queues what the engine was told to run again before a crash.
+    pub(super) fn go_on(&self, batch: Batch) -> Result<()> {
+        let _lock = self.locks.hold(batch.id.as_str());
+        let data = json!({ "batch_id": batch.id });
+        self.queue(batch, "batch.retried", data).map(|_| ())
     }
 
     /// A state first, a signal second: what runs is stopped in the middle of guest calls. Asked

@@ -4,8 +4,8 @@
 use super::Control;
 use super::running::Running;
 use crate::error::{Code, Error, Result};
-use crate::model::{BatchId, NamespaceId};
-use crate::store::catalog::{Batch, Input, Namespace, Queued};
+use crate::model::{BatchId, BatchStatus, NamespaceId};
+use crate::store::catalog::{Batch, Input, Namespace, Phase, Queued};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,6 +83,7 @@ impl Dispatch {
 impl Control {
     /// Starts the thread that runs batches; it ends with [`Dispatch::drain`].
     pub fn start_dispatch(self: &Arc<Self>) -> Result<()> {
+        self.requeue()?;
         let control = self.clone();
         let started = std::thread::Builder::new().name("dispatch".to_string()).spawn(move || {
             control.dispatch_all();
@@ -90,6 +91,18 @@ impl Control {
         started.map(|_| ()).map_err(|error| {
             Error::new(Code::Unavailable, "can not start the dispatcher").source(error)
         })
+    }
+
+    /// Batches that were taken up again in the engine when the process died before the queue knew.
+    fn requeue(&self) -> Result<()> {
+        let batches = self.engine.store.all::<Batch>("")?;
+        for batch in batches.into_iter().filter(|batch| batch.phase == Phase::Ended) {
+            let record = self.engine.store.batch(&batch.id);
+            if record.is_ok_and(|record| record.status == BatchStatus::Queued) {
+                self.go_on(batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn dispatch_all(self: &Arc<Self>) {
