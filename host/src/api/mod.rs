@@ -25,6 +25,7 @@ mod origin;
 mod rate;
 mod schema;
 mod server;
+mod stream;
 mod system;
 mod tasks;
 
@@ -275,6 +276,7 @@ impl Api {
             caller: &admitted.caller,
             request_id: &request.request_id,
             namespace: request.namespace.as_deref(),
+            last_event_id: request.last_event_id.as_deref(),
             path: admitted.path.clone(),
         };
         if let Some(wanted) = &request.if_match
