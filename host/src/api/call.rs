@@ -11,6 +11,8 @@ pub(super) struct Call<'a> {
     pub(super) request_id: &'a str,
     /// `X-Namespace`: id or name.
     pub(super) namespace: Option<&'a str>,
+    /// `http://host:port`, for links.
+    pub(super) origin: Option<&'a str>,
     /// Parts of the path by the names in its template.
     pub(super) path: Vec<(String, String)>,
 }

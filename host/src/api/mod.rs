@@ -11,10 +11,13 @@ mod failure;
 mod filters;
 mod listing;
 mod namespaces;
+mod objects;
 mod openapi;
 mod operation;
 mod schema;
 mod server;
+mod stream;
+mod uploads;
 
 pub use server::{Server, ServerSettings};
 
@@ -55,6 +58,8 @@ pub struct Request {
     pub query: String,
     pub authorization: Option<String>,
     pub namespace: Option<String>,
+    /// Scheme and host by which this server was called.
+    pub origin: Option<String>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub request_id: String,
@@ -92,6 +97,8 @@ impl From<(Error, Vec<Value>)> for Failed {
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    objects::declare(table);
+    uploads::declare(table);
 }
 
 impl Api {
@@ -144,7 +151,10 @@ impl Api {
 
     fn serve(&self, request: &Request) -> std::result::Result<Response, Failed> {
         let (operation, path) = self.find(request)?;
-        let caller = self.caller(request)?;
+        let caller = match operation.public {
+            true => Caller { key: None, scopes: vec![operation.scope], namespace: None },
+            false => self.caller(request)?,
+        };
         if !caller.may(operation.scope) {
             let scope = format!("{:?}", operation.scope).to_lowercase();
             let message = format!("the key may not do this: it needs the scope `{scope}`");
@@ -155,6 +165,7 @@ impl Api {
             caller: &caller,
             request_id: &request.request_id,
             namespace: request.namespace.as_deref(),
+            origin: request.origin.as_deref(),
             path,
         };
         if let Some(wanted) = &request.if_match
@@ -260,14 +271,21 @@ fn matches(wanted: &str, tag: &str) -> bool {
 }
 
 fn encode(operation: &Operation, request: &Request, answer: Plainly) -> Response {
+    let mut headers = Vec::new();
     let (content_type, body) = match answer {
-        Plainly::Json(_) if operation.answer.is_none() => {
+        Plainly::Json(_) | Plainly::Tagged(_) if operation.answer.is_none() => {
             return Response { status: operation.status, headers: Vec::new(), body: Vec::new() };
         }
         Plainly::Json(value) => ("application/json".to_string(), value.to_string().into_bytes()),
+        Plainly::Tagged(value) => {
+            if let Some(tag) = value["etag"].as_str() {
+                headers.push(("etag", format!("\"{tag}\"")));
+            }
+            ("application/json".to_string(), value.to_string().into_bytes())
+        }
         Plainly::Bytes { content_type, bytes } => (content_type, bytes),
     };
-    let mut headers = vec![("content-type", content_type)];
+    headers.push(("content-type", content_type));
     if operation.method == Method::GET {
         let tag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
         let known = request.if_none_match.as_ref().is_some_and(|wanted| matches(wanted, &tag));

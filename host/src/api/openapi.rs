@@ -65,6 +65,9 @@ fn one(operation: &Operation, definitions: &Definitions) -> Value {
         "parameters": parameters(operation, definitions),
         "responses": responses(operation),
     });
+    if operation.public {
+        described["security"] = json!([]);
+    }
     if let Some(body) = &operation.body {
         described["requestBody"] = json!({
             "required": body.required,

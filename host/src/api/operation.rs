@@ -35,6 +35,8 @@ pub(super) struct Operation {
     /// Content type of an answer that is not JSON.
     pub(super) gives: &'static str,
     pub(super) handler: Handler,
+    /// Needs no key: what opens it is in the link.
+    pub(super) public: bool,
     /// Other spellings of fields of the body, and what they mean.
     aliases: Vec<(&'static str, &'static str)>,
     query_validator: OnceLock<Validator>,
@@ -63,7 +65,12 @@ pub(super) enum Handler {
 /// An answer that may be something else than JSON.
 pub(super) enum Plainly {
     Json(Value),
-    Bytes { content_type: String, bytes: Vec<u8> },
+    /// With its `etag` in the head, too, as clients of object stores expect it.
+    Tagged(Value),
+    Bytes {
+        content_type: String,
+        bytes: Vec<u8>,
+    },
 }
 
 /// The query of an operation that takes none.
@@ -213,7 +220,7 @@ impl Table {
             let answer = handler(call, typed(query)?, bytes)?;
             let answer = serde_json::to_value(answer)
                 .context(Code::Internal, || format!("can not encode the answer of {id}"))?;
-            Ok(Plainly::Json(answer))
+            Ok(Plainly::Tagged(answer))
         });
         let schema = serde_json::json!({ "type": "string", "format": "binary" });
         let takes = "application/octet-stream";
@@ -277,6 +284,7 @@ impl Table {
             answer,
             gives: "application/json",
             handler,
+            public: false,
             aliases: Vec::new(),
             query_validator: OnceLock::new(),
         });
@@ -298,6 +306,11 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
 impl Operation {
     pub(super) fn scope(&mut self, scope: Scope) -> &mut Operation {
         self.scope = scope;
+        self
+    }
+
+    pub(super) fn public(&mut self) -> &mut Operation {
+        self.public = true;
         self
     }
 

@@ -92,6 +92,7 @@ async fn handle(
         query: parts.uri.query().unwrap_or_default().to_string(),
         authorization: header(&parts.headers, "authorization"),
         namespace: header(&parts.headers, "x-namespace"),
+        origin: origin(&parts.headers),
         if_match: header(&parts.headers, "if-match"),
         if_none_match: header(&parts.headers, "if-none-match"),
         request_id: request_id.clone(),
@@ -111,6 +112,15 @@ async fn handle(
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
+}
+
+/// What links to this server begin with, as whoever asks has called it.
+fn origin(headers: &HeaderMap) -> Option<String> {
+    let host = header(headers, "x-forwarded-host").or_else(|| header(headers, "host"))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    let secure = header(headers, "x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let scheme = if secure { "https" } else { "http" };
+    host.bytes().all(plain).then(|| format!("{scheme}://{host}"))
 }
 
 fn failed(error: &Error, request_id: &str) -> axum::response::Response {

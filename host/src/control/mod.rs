@@ -8,14 +8,20 @@ mod buckets;
 mod collections;
 mod events;
 mod keys;
+mod links;
 mod locks;
 mod namespaces;
 mod objects;
+mod uploads;
 
 pub use buckets::BucketDraft;
 pub use keys::{Caller, MadeKey, NewKey};
+pub use links::{Link, Verb};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
+pub use objects::{BlobDraft, DATA_BYTES_MAX, ObjectDraft, Policy, Replay, WriteOptions};
+pub use objects::{SoftDeletion, Written, is_file, type_word};
+pub use uploads::{Confirmation, UploadDraft};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -43,6 +49,7 @@ impl Control {
             locks: Locks::default(),
             bell: tokio::sync::watch::Sender::new(0),
         };
+        control.finish_removals()?;
         if control.namespaces()?.is_empty() {
             control.create_namespace(NamespaceDraft::named(DEFAULT_NAMESPACE))?;
         }
