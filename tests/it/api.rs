@@ -4,3 +4,5 @@ mod batches;
 mod buckets;
 mod errors;
 mod namespaces;
+mod objects;
+mod uploads;
