@@ -16,6 +16,7 @@ mod namespaces;
 mod openapi;
 mod operation;
 mod schema;
+mod search;
 mod server;
 
 pub use server::{Server, ServerSettings};
@@ -96,6 +97,7 @@ fn declare(table: &mut Table) {
     buckets::declare(table);
     collections::declare(table);
     extractors::declare(table);
+    search::declare(table);
 }
 
 impl Api {

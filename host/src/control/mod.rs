@@ -12,6 +12,7 @@ mod keys;
 mod locks;
 mod namespaces;
 mod pipeline;
+pub mod search;
 mod shape;
 
 pub use buckets::BucketDraft;
