@@ -6,7 +6,7 @@ use quarry::store::{Op, PartitionId, PartitionKey, PartitionRecord, PartitionSta
 
 fn leased() -> PartitionRecord {
     let state = PartitionState::Leased { fence: 1, watch: None };
-    PartitionRecord { state, attempts: 1, round: 0 }
+    PartitionRecord { state, attempts: 1, round: 0, timing: None }
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Host {
             .env("QUARRY_BIN", &self.quarry)
             .env("QUARRY_EXTRACTORS", tree.extractors())
             .env("QUARRY_TEST_GUESTS", tree.test_guests())
+            .env("QUARRY_PYTHON", tree.python())
             // Snapshot and property tests find their files through it, as under `cargo test`.
             .env("CARGO_MANIFEST_DIR", tree.root.join("host"));
         command

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod client;
 mod demo;
 mod guests;
 mod host;
@@ -23,6 +24,8 @@ The project's chores: ./x COMMAND
   test [FILTER…]   build everything and run the tests (all, or those whose name contains a filter)
   bench ARG…       build everything, then run the benchmark: ./x bench engine
   torture KIND …   build everything, then break it: ./x torture (lists the kinds)
+  client-check     build everything, then call every operation through the public Python client
+  fuzz-api ARG…    build everything, then fuzz the API: ./x fuzz-api --cases 10000 --seed 1
   guests           build the extractors: plugins, hostile test guests, examples
   fmt              format the code
   lint             check the format, then clippy
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
 
 fn run(words: &[String]) -> Result<()> {
     let (command, rest) = words.split_first().map_or(("help", words), |(c, rest)| (c, rest));
-    let takes_arguments = matches!(command, "demo" | "test" | "bench" | "torture");
+    let takes_arguments = matches!(command, "demo" | "test" | "bench" | "torture" | "fuzz-api");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("`./x {command}` takes no arguments, but got `{word}`");
     }
@@ -56,6 +59,8 @@ fn run(words: &[String]) -> Result<()> {
         "test" => test::run(&tree, rest),
         "bench" => bench::run(&tree, rest),
         "torture" => bench::run(&tree, &[&["torture".to_string()], rest].concat()),
+        "client-check" => client::check_alone(&tree),
+        "fuzz-api" => client::fuzz_alone(&tree, rest),
         "guests" => guests::run(&tree),
         "fmt" => lint::format(&tree),
         "lint" => lint::run(&tree),

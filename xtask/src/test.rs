@@ -8,7 +8,7 @@ use toml::Table;
 
 use crate::steps::Steps;
 use crate::tree::Tree;
-use crate::{cargo, guests, host};
+use crate::{cargo, client, guests, host};
 
 pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     let mut steps = Steps::default();
@@ -27,11 +27,23 @@ pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     if guests.is_some()
         && let Some(host) = steps.run("host build", || host::build(tree))
     {
+        // The examples over REST run in it.
+        steps.run("Python environment", || client::environment(tree));
         steps.run("tests of the host", || {
             // Where `cargo test` would start it.
             let folder = tree.root.join("host");
             cargo::check(host.command(tree, &host.tests).current_dir(folder).args(filters))
         });
+        let wanted = |name: &str| {
+            filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+        };
+        if wanted("client-check") {
+            steps.run("the public client", || client::check(tree, &host));
+        }
+        if wanted("fuzz-api") {
+            let cases = ["--cases".to_owned(), client::CASES_OF_TESTS.to_owned()];
+            steps.run("fuzzing the API", || client::fuzz(tree, &host, &cases));
+        }
     }
     steps.finish()
 }

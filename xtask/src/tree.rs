@@ -34,6 +34,11 @@ impl Tree {
         self.target.join("test-guests")
     }
 
+    /// The Python that [`crate::client::environment`] makes.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.target.join("python/bin/python")
+    }
+
     /// The folders directly below one of the root's folders, sorted; none when it is not there.
     pub(crate) fn below(&self, folder: &str) -> Vec<PathBuf> {
         folders(&self.root.join(folder))

@@ -6,6 +6,7 @@ use crate::model::Scope;
 use crate::store::catalog::{Bucket, Collection, Namespace};
 
 pub(super) struct Call<'a> {
+    pub(super) api: &'a super::Api,
     pub(super) control: &'a Control,
     pub(super) caller: &'a Caller,
     pub(super) request_id: &'a str,

@@ -4,23 +4,34 @@
 //! **Invariant:** a change of a namespace's records is made under its lock, and answered after its
 //! commit.
 
+mod batches;
 mod buckets;
 mod collections;
+mod dispatch;
 mod events;
 mod extractors;
+mod input;
 mod keys;
 mod locks;
 mod namespaces;
+mod objects;
 mod pipeline;
+mod running;
 pub mod search;
 mod shape;
+mod tasks;
+mod work;
 
+pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
 pub use collections::{CollectionDraft, documents_of};
+pub use dispatch::Dispatch;
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
+pub use running::{CollectionSight, Running, Sight, Stage};
+pub use tasks::TASK_RETENTION;
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -32,9 +43,13 @@ pub struct Control {
     pub engine: Arc<Engine>,
     pub data_dir: PathBuf,
     pub locks: Locks,
+    pub dispatch: Dispatch,
     /// Rings when something happened.
     bell: tokio::sync::watch::Sender<u64>,
 }
+
+/// Batches that are run at once, each of another namespace.
+const BATCHES_MAX: usize = 4;
 
 /// The namespace that is there from the beginning and is meant where none is named.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -46,6 +61,7 @@ impl Control {
             engine,
             data_dir,
             locks: Locks::default(),
+            dispatch: Dispatch::new(BATCHES_MAX),
             bell: tokio::sync::watch::Sender::new(0),
         };
         if control.namespaces()?.is_empty() {

@@ -7,7 +7,7 @@
 use crate::artifact::Artifacts;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::BatchId;
-use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store};
+use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Timing};
 use serde::{Deserialize, Serialize};
 
 /// Raised when an older program could misread a marker.
@@ -22,6 +22,8 @@ pub struct Marker {
     pub fence: u64,
     pub attempts: u32,
     pub round: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
     /// Always `Committed`, and not sunk unless there is nothing to sink.
     pub state: PartitionState,
 }
@@ -48,8 +50,9 @@ pub fn publish(
     fence: u64,
     record: PartitionRecord,
 ) -> Result<PartitionRecord> {
-    let PartitionRecord { state, attempts, round } = record.clone();
-    let marker = Marker { version: VERSION, key: key.to_string(), fence, attempts, round, state };
+    let PartitionRecord { state, attempts, round, timing } = record.clone();
+    let (version, key_text) = (VERSION, key.to_string());
+    let marker = Marker { version, key: key_text, fence, attempts, round, timing, state };
     let json = serde_json::to_vec(&marker)
         .context(Code::Internal, || format!("can not encode the marker of {key}"))?;
     let name = name(record.round, key);
@@ -79,8 +82,8 @@ pub fn read(batch: &Artifacts, name: &str) -> Result<Marker> {
 impl Marker {
     /// As the state keeps it.
     pub fn into_record(self) -> Result<(PartitionKey, PartitionRecord)> {
-        let Marker { state, attempts, round, .. } = self;
-        Ok((PartitionKey::parse(&self.key)?, PartitionRecord { state, attempts, round }))
+        let Marker { key, state, attempts, round, timing, .. } = self;
+        Ok((PartitionKey::parse(&key)?, PartitionRecord { state, attempts, round, timing }))
     }
 }
 

@@ -6,7 +6,10 @@ use super::columns::{
 use super::plan::{PlannedCollection, RowField, RowKind};
 use super::value::Cells;
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{Document, DocumentId, LINEAGE_FIELD, Lineage, SparseVector, Vector};
+use crate::model::{
+    Document, DocumentId, Enrichment, LINEAGE_FIELD, Lineage, SparseVector, Vector,
+};
+use crate::store::Timing;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, BinaryArray, FixedSizeListArray, Int64Array, RecordBatch};
@@ -19,6 +22,27 @@ pub struct Origin<'a> {
     pub path: &'a str,
     pub batch: &'a str,
     pub run: u64,
+    pub timing: Option<&'a Timing>,
+}
+
+impl Origin<'_> {
+    fn history(&self) -> Vec<Enrichment> {
+        let extractor = &self.collection.extractor;
+        let enrichment = |timing: &Timing| Enrichment {
+            extractor: extractor.name.clone(),
+            version: extractor.version.clone(),
+            digest: extractor.digest.clone(),
+            parameters_hash: parameters_hash(&self.collection.parameters),
+            started_at: timing.started_at.clone(),
+            duration_ms: timing.duration_ms,
+        };
+        self.timing.map(enrichment).into_iter().collect()
+    }
+}
+
+/// BLAKE3 of the parameters as canonical JSON, in hex.
+pub fn parameters_hash(parameters: &Value) -> String {
+    blake3::hash(super::submit::canonical(parameters).as_bytes()).to_hex().to_string()
 }
 
 pub fn documents(origin: &Origin<'_>, rows: &RecordBatch) -> Result<Vec<Document>> {
@@ -34,6 +58,7 @@ pub fn documents(origin: &Origin<'_>, rows: &RecordBatch) -> Result<Vec<Document
         .iter()
         .map(|vector| Ok((vector.name.as_str(), VectorColumn::of(&fields[vector.output], rows)?)))
         .collect::<Result<Vec<_>>>()?;
+    let history = origin.history();
     let mut documents = Vec::with_capacity(rows.num_rows());
     for row in 0..rows.num_rows() {
         let mut payload = Map::new();
@@ -54,6 +79,7 @@ pub fn documents(origin: &Origin<'_>, rows: &RecordBatch) -> Result<Vec<Document
             digest: origin.collection.extractor.digest.clone(),
             batch: origin.batch.to_string(),
             run: origin.run,
+            history: history.clone(),
         };
         let lineage = serde_json::to_value(lineage)
             .context(Code::Internal, || "can not encode a lineage".to_string())?;

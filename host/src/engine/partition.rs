@@ -16,7 +16,7 @@ use crate::config::PARTITION_BYTES;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::Funnel;
 use crate::plugin::Instance;
-use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Watch};
+use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Timing, Watch};
 use arrow_array::{Array, RecordBatch};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -64,7 +64,7 @@ impl<'a> Worker<'a> {
             // This process lives: the attempt does not count as one that killed its host. A state
             // that can not take it has said why already.
             let (attempts, state) = (job.attempts, self.leased(job.watch.clone()));
-            let record = PartitionRecord { state, attempts, round: self.run.round };
+            let record = PartitionRecord { state, attempts, round: self.run.round, timing: None };
             let _ = self.run.store.post(vec![Store::put_partition(
                 &self.run.batch,
                 &job.key,
@@ -81,14 +81,19 @@ impl<'a> Worker<'a> {
         let rows = timed(&times.read, || run.patiently("read rows", || self.read(job)))?;
         let bound = self.bind(key, &rows)?;
         step::of(key, "guest");
+        let (started_at, started) = (run.env.timestamp(), run.env.uptime());
         let Some(extracted) = timed(&times.extract, || self.extract(job, &bound))? else {
             return Ok(None);
         };
         run.progress.calls.fetch_add(u64::from(extracted.calls), Ordering::Relaxed);
+        let timing = run.plan.history.then(|| {
+            let took = run.env.uptime().saturating_sub(started);
+            Timing { started_at, duration_ms: took.as_millis() as u64 }
+        });
         step::of(key, "part");
         let written = run.patiently("write a part", || self.write(key, &bound, &extracted))?;
         let (state, attempts) = (written.state, job.attempts + 1);
-        let record = PartitionRecord { state, attempts, round: run.round };
+        let record = PartitionRecord { state, attempts, round: run.round, timing };
         let record = timed(&times.commit, || self.commit(key, record))?;
         let held = self.hold(key, written.rows.as_deref())?;
         Ok(Some(Done { key: key.clone(), record, held, rows: written.rows }))
@@ -100,7 +105,7 @@ impl<'a> Worker<'a> {
         step::of(&job.key, "lease");
         let run = self.run;
         let (state, attempts) = (self.leased(job.watch.clone()), job.attempts + 1);
-        let record = PartitionRecord { state, attempts, round: run.round };
+        let record = PartitionRecord { state, attempts, round: run.round, timing: None };
         run.patiently("note a lease", || {
             let ops = vec![Store::put_partition(&run.batch, &job.key, &record)?];
             match run.fence {
@@ -185,7 +190,8 @@ impl<'a> Worker<'a> {
         }
         let note = |watch: &Watch| {
             let state = PartitionState::Leased { fence: run.fence, watch: Some(watch.clone()) };
-            let record = PartitionRecord { state, attempts: job.attempts + 1, round: run.round };
+            let attempts = job.attempts + 1;
+            let record = PartitionRecord { state, attempts, round: run.round, timing: None };
             run.store.commit(vec![Store::put_partition(&run.batch, key, &record)?])
         };
         let watch = job.watch.clone().unwrap_or_default();

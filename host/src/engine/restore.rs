@@ -48,6 +48,7 @@ impl Engine {
         let batch = record.id.to_string();
         let mut dead: Vec<(PartitionKey, String)> = Vec::new();
         self.partitions(record, &mut |key, partition| {
+            let timing = partition.timing.as_ref();
             let PartitionState::Committed { part, dead: letters, .. } = partition.state else {
                 return Ok(true);
             };
@@ -55,7 +56,7 @@ impl Engine {
             let (path, _) = schedule::path(&plan, &key);
             dead.extend(letters.map(|letters| (key, letters)));
             let Some(part) = part.filter(|_| collection.searchable) else { return Ok(true) };
-            let origin = Origin { collection, path: &path, batch: &batch, run: record.run };
+            let origin = Origin { collection, path: &path, batch: &batch, run: record.run, timing };
             for rows in PartReader::read(&folder, &part, None, None)? {
                 for from in (0..rows.num_rows()).step_by(UPSERT_DOCUMENTS) {
                     let rows = rows.slice(from, UPSERT_DOCUMENTS.min(rows.num_rows() - from));

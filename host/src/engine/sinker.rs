@@ -106,8 +106,9 @@ fn upsert(run: &Run, item: &Item) -> Result<usize> {
     };
     let (path, _) = schedule::path(&run.plan, &item.key);
     let batch = run.batch.to_string();
+    let timing = item.record.timing.as_ref();
     let collection = &run.plan.collections[item.key.collection];
-    let origin = Origin { collection, path: &path, batch: &batch, run: run.run };
+    let origin = Origin { collection, path: &path, batch: &batch, run: run.run, timing };
     let mut documents = 0;
     for rows in rows {
         for from in (0..rows.num_rows()).step_by(UPSERT_DOCUMENTS) {

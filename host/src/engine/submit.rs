@@ -68,7 +68,8 @@ impl Engine {
         }
         self.check_layout(&plan)?;
         step::begin("submit");
-        let record = self.create(submission, &plan, &manifests, fingerprint)?;
+        let id = BatchId::from_uuid(self.env.uuid());
+        let record = self.create(id, submission.name, &plan, &manifests, fingerprint)?;
         self.prepare(record, plan, &manifests, progress)
     }
 
@@ -84,7 +85,7 @@ impl Engine {
     }
 
     /// Refuses vectors that clash with those the namespace has, without changing anything.
-    fn check_layout(&self, plan: &Plan) -> Result<()> {
+    pub(super) fn check_layout(&self, plan: &Plan) -> Result<()> {
         let wanted = plan.layout()?;
         if let Some(sink) = &self.sink
             && let Some(existing) = sink.layout(&plan.namespace)?
@@ -132,7 +133,7 @@ impl Engine {
         plan(pipeline, &mut describe)
     }
 
-    fn open_manifests(
+    pub(super) fn open_manifests(
         &self,
         plan: &Plan,
         given: &[(Option<String>, String)],
@@ -179,9 +180,11 @@ impl Engine {
         Ok(manifests)
     }
 
-    fn create(
+    /// Commits a draft.
+    pub(super) fn create(
         &self,
-        submission: &Submission<'_>,
+        id: BatchId,
+        name: &str,
         plan: &Plan,
         manifests: &[(usize, Manifest)],
         fingerprint: String,
@@ -191,11 +194,11 @@ impl Engine {
             (name, manifest.url())
         });
         let record = BatchRecord {
-            id: BatchId::from_uuid(self.env.uuid()),
+            id,
             namespace: plan.namespace.clone(),
             status: BatchStatus::Draft,
             fingerprint,
-            pipeline: submission.name.to_string(),
+            pipeline: name.to_string(),
             manifests: urls.collect(),
             artifacts: self.artifacts.url().to_string(),
             sink: self.sink_name.clone(),
@@ -217,7 +220,7 @@ impl Engine {
     }
 
     /// Flattens and queues. When that fails because of the input, the draft and its artifacts go.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         mut record: BatchRecord,
         plan: Plan,
@@ -262,7 +265,11 @@ impl Engine {
 
 /// Equal for equal plans over equal manifests into the same sink and object store. Canonical JSON:
 /// the order of map keys depends on features that other crates switch on.
-fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], target: &[&str]) -> Result<String> {
+pub(super) fn fingerprint(
+    plan: &Plan,
+    manifests: &[(usize, Manifest)],
+    target: &[&str],
+) -> Result<String> {
     let plan = serde_json::to_value(plan)
         .context(Code::Internal, || "can not encode the plan".to_string())?;
     let mut hash = blake3::Hasher::new();
@@ -278,7 +285,7 @@ fn fingerprint(plan: &Plan, manifests: &[(usize, Manifest)], target: &[&str]) ->
     Ok(hash.finalize().to_hex().to_string())
 }
 
-fn canonical(value: &Value) -> String {
+pub(super) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();

@@ -56,4 +56,21 @@ pub struct Lineage {
     /// Number of the run in the namespace. Grows with every batch: what is older and not rewritten
     /// by a later run of the same row is stale.
     pub run: u64,
+    /// How it was made, where the batch was told to keep that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Enrichment>,
+}
+
+/// One operation that made a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Enrichment {
+    pub extractor: String,
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// BLAKE3 of the parameters as canonical JSON, in hex.
+    pub parameters_hash: String,
+    /// Of the partition it was made in; ISO 8601 in UTC.
+    pub started_at: String,
+    pub duration_ms: u64,
 }

@@ -9,7 +9,9 @@ mod scope;
 mod status;
 
 pub use description::{Description, Distance, Field, FieldKind, Input};
-pub use document::{Document, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector};
+pub use document::{
+    Document, Enrichment, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector,
+};
 pub use filter::{Condition, Filter, Operator};
 pub use funnel::Funnel;
 pub use ids::{

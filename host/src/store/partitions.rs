@@ -83,6 +83,16 @@ pub struct PartitionRecord {
     /// Round of the batch that it was last run in.
     #[serde(default)]
     pub round: u32,
+    /// Of the extraction, where the batch wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// ISO 8601 in UTC.
+    pub started_at: String,
+    pub duration_ms: u64,
 }
 
 /// Which row is running, so that a row that kills its host is known.

@@ -131,6 +131,7 @@ fn references_to_nothing_are_found() {
             state: PartitionState::Leased { fence: 1, watch: None },
             attempts: 1,
             round: 0,
+            timing: None,
         };
         commit(data, |_| vec![Store::put_partition(&unknown, &key, &record).unwrap()]);
     });

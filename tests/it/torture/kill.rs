@@ -46,7 +46,7 @@ fn begun(folder: &Path, objects: u64) -> (App, BatchId) {
 /// Leaves what so many claims leave that were killed in one and the same partition, and runs on.
 fn run_after_deaths(app: &App, id: &BatchId, key: &PartitionKey, deaths: u32) -> BatchRecord {
     let state = PartitionState::Leased { fence: deaths.into(), watch: None };
-    let lease = PartitionRecord { state, attempts: deaths, round: 0 };
+    let lease = PartitionRecord { state, attempts: deaths, round: 0, timing: None };
     app.engine.store.commit(vec![Store::put_partition(id, key, &lease).unwrap()]).unwrap();
     app.engine.run(id, &Arc::new(Stop::default()), &|_, _| ()).unwrap()
 }

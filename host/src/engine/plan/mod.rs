@@ -25,6 +25,9 @@ pub struct Plan {
     pub buckets: Vec<PlannedBucket>,
     /// By tier, then by name: a source comes before what reads it.
     pub collections: Vec<PlannedCollection>,
+    /// Documents say when and how long they were made, which is different in every run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,7 +172,8 @@ pub fn plan(pipeline: &Pipeline, describe: &mut Describe<'_>) -> Result<Plan> {
         .map(|(name, bucket)| plan_bucket(name, bucket))
         .collect::<Result<_>>()?;
     let order = graph::order(pipeline)?;
-    let mut plan = Plan { namespace: pipeline.namespace.clone(), buckets, collections: Vec::new() };
+    let namespace = pipeline.namespace.clone();
+    let mut plan = Plan { namespace, buckets, collections: Vec::new(), history: false };
     for (name, tier) in &order {
         let collection =
             plan_collection(&plan, name, *tier, &pipeline.collections[name], describe)?;
