@@ -2,5 +2,8 @@
 
 mod batches;
 mod buckets;
+mod collections;
 mod errors;
+mod extractors;
 mod namespaces;
+mod search;
