@@ -15,6 +15,7 @@ pub struct Request {
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub idempotency_key: Option<String>,
+    pub last_event_id: Option<String>,
     pub request_id: String,
     pub body: Vec<u8>,
 }

@@ -26,6 +26,7 @@ mod rate;
 mod schema;
 mod search;
 mod server;
+mod stream;
 mod system;
 mod tasks;
 
@@ -277,6 +278,7 @@ impl Api {
             caller: &admitted.caller,
             request_id: &request.request_id,
             namespace: request.namespace.as_deref(),
+            last_event_id: request.last_event_id.as_deref(),
             path: admitted.path.clone(),
         };
         if let Some(wanted) = &request.if_match

@@ -1,7 +1,7 @@
 //! HTTP around the API: reads requests, lets so many in, and shows everybody else out.
 
 use super::origin::{Origins, is_local};
-use super::{Api, Begun, Request, Response, failure, metrics};
+use super::{Api, Begun, Request, Response, failure, metrics, stream};
 use crate::error::{Code, Context, Error, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -74,6 +74,7 @@ struct Shared {
     api: Arc<Api>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
     origins: Arc<Origins>,
@@ -90,6 +91,7 @@ impl Server {
             api,
             requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
             bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX as usize)),
+            streams: stream::permits(),
             waiting: Arc::default(),
             waiting_max: settings.waiting_max,
             origins: Arc::new(Origins(settings.origins.clone())),
@@ -146,11 +148,11 @@ async fn handle(
         Ok(origin) => origin,
         Err(error) => return encode(failed(&error, &request_id), &request_id),
     };
-    let response = match parts.method == Method::OPTIONS && origin.is_some() {
-        true => Response { status: 204, headers: Vec::new(), body: Vec::new() },
+    let (response, stream) = match parts.method == Method::OPTIONS && origin.is_some() {
+        true => (Response { status: 204, headers: Vec::new(), body: Vec::new() }, None),
         false => match shared.serve(&parts, body, &request_id).await {
-            Ok(response) => response,
-            Err(error) => failed(&error, &request_id),
+            Ok(answered) => answered,
+            Err(error) => (failed(&error, &request_id), None),
         },
     };
     // Neither the query nor headers: they may hold secrets.
@@ -163,6 +165,11 @@ async fn handle(
         "answered"
     );
     let mut answer = encode(response, &request_id);
+    if let Some(stream) = stream {
+        *answer.body_mut() = stream;
+        answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+        answer.headers_mut().remove("etag");
+    }
     if let Some(origin) = origin {
         shared.origins.allow(origin, &parts.method, answer.headers_mut());
     }
@@ -179,7 +186,13 @@ impl Drop for Waits<'_> {
 }
 
 impl Shared {
-    async fn serve(&self, parts: &Parts, body: Body, request_id: &str) -> Result<Response> {
+    /// An answer, and its body where that goes on.
+    async fn serve(
+        &self,
+        parts: &Parts,
+        body: Body,
+        request_id: &str,
+    ) -> Result<(Response, Option<Body>)> {
         if !self.insecure && !is_local(&parts.headers) && self.api.is_open()? {
             let message = "without keys this server is only for this machine, by its own name";
             return Err(Error::new(Code::Forbidden, message)
@@ -207,10 +220,19 @@ impl Shared {
                 api.begin(&given)
             });
             match begun.await {
-                Ok(Begun::Answered(response)) => return Ok(response),
+                Ok(Begun::Answered(response)) if stream::is_stream(&response) => {
+                    let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+                        let message = "too many are watching already";
+                        return Err(Error::new(Code::TooMany, message));
+                    };
+                    let (api, request) = (self.api.clone(), Request::clone(&request));
+                    let first = response.clone();
+                    return Ok((response, Some(stream::body(api, request, first, permit))));
+                }
+                Ok(Begun::Answered(response)) => return Ok((response, None)),
                 Ok(Begun::Elsewhere(waiting)) => {
                     if let Some(response) = waiting.answer().await {
-                        return Ok(response);
+                        return Ok((response, None));
                     }
                 }
                 // The panic itself was printed where it happened.
@@ -276,6 +298,7 @@ fn request(parts: &Parts, request_id: &str) -> Request {
         if_match: header(&parts.headers, "if-match"),
         if_none_match: header(&parts.headers, "if-none-match"),
         idempotency_key: header(&parts.headers, "idempotency-key"),
+        last_event_id: header(&parts.headers, "last-event-id"),
         request_id: request_id.to_string(),
         body: Vec::new(),
     }

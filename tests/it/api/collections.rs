@@ -223,7 +223,7 @@ fn a_clone_has_everything_but_the_documents() {
 #[test]
 fn a_trigger_runs_the_objects_and_the_reconciliation_balances() {
     let story = Story::new();
-    story.objects(&["freedom from fear", "freedom of speech"]);
+    story.registered(&["freedom from fear", "freedom of speech"]);
     let before = story.bed.get("/v1/collections/vectors/reconciliation?limit=1").ok();
     assert_eq!((&before["delta"], &before["discrepancies_truncated"]), (&json!(2), &json!(true)));
     let reply = story.bed.post("/v1/collections/vectors/trigger", Value::Null);
@@ -245,7 +245,7 @@ fn a_trigger_runs_the_objects_and_the_reconciliation_balances() {
 #[test]
 fn a_trigger_takes_only_what_it_is_told() {
     let story = Story::new();
-    let objects = story.objects(&["one", "two", "three"]);
+    let objects = story.registered(&["one", "two", "three"]);
     let trigger = |body: Value| story.bed.post("/v1/collections/chunks/trigger", body);
     assert_eq!(trigger(json!({ "object_ids": objects[..2] })).ok()["object_count"], 2);
     let filter = json!({ "AND": [{ "field": "text", "operator": "starts_with", "value": "t" }] });

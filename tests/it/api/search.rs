@@ -6,7 +6,7 @@ const TEXTS: [&str; 3] =
 
 fn story() -> (Story, Vec<String>) {
     let story = Story::new();
-    let objects = story.objects(&TEXTS);
+    let objects = story.registered(&TEXTS);
     let batch = story.draft(&objects);
     story.submit(&batch);
     let ended = story.ended(&batch);
@@ -75,7 +75,7 @@ fn a_search_that_can_not_be_done_says_why() {
     refuse("/v1/collections/nothing/search", json!({ "query": "a" }), 404);
     let empty = search(&story, json!({ "query": "a" }));
     assert_eq!(empty["results"], json!([]));
-    story.objects(&TEXTS);
+    story.registered(&TEXTS);
     let batch = story.bed.post("/v1/collections/vectors/trigger", Value::Null).ok();
     story.ended(&format!("/v1/batches/{}", batch["batch_id"].as_str().unwrap()));
     refuse(vectors, json!({ "vector": [1.0, 2.0] }), 422);

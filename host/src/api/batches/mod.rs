@@ -8,6 +8,9 @@ mod list;
 mod model;
 mod submit;
 mod text;
+mod watch;
+
+pub(super) use watch::{END, EVENT_STREAM};
 
 use super::call::Call;
 use super::operation::Table;
@@ -27,6 +30,7 @@ pub(super) fn declare(table: &mut Table) {
     list::declare(table);
     again::declare(table);
     inspect::declare(table);
+    watch::declare(table);
 }
 
 fn missing(id: &str) -> Error {

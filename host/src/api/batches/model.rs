@@ -64,6 +64,16 @@ pub(super) struct BatchModel {
     last_activity_at: String,
 }
 
+impl BatchModel {
+    pub(super) fn progress(&self) -> &ProgressModel {
+        &self.progress
+    }
+
+    pub(super) fn status_message(&self) -> &str {
+        &self.status_message
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ProgressModel {
     /// Objects that went through all collections.
