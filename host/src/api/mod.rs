@@ -26,6 +26,7 @@ mod operation;
 mod origin;
 mod rate;
 mod schema;
+mod search;
 mod server;
 mod stream;
 mod system;
@@ -126,6 +127,7 @@ fn declare(table: &mut Table) {
     uploads::declare(table);
     collections::declare(table);
     extractors::declare(table);
+    search::declare(table);
     keys::declare(table);
     system::declare(table);
 }

@@ -18,6 +18,7 @@ mod namespaces;
 mod objects;
 mod pipeline;
 mod running;
+pub mod search;
 mod shape;
 mod tasks;
 mod uploads;
