@@ -7,6 +7,7 @@
 
 mod buckets;
 mod call;
+mod documents;
 mod failure;
 mod filters;
 mod listing;
@@ -92,6 +93,7 @@ impl From<(Error, Vec<Value>)> for Failed {
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    documents::declare(table);
 }
 
 impl Api {

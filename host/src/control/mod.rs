@@ -6,12 +6,17 @@
 
 mod buckets;
 mod collections;
+mod documents;
 mod events;
 mod keys;
 mod locks;
 mod namespaces;
 
 pub use buckets::BucketDraft;
+pub use documents::{
+    Checked, DocumentDraft, Merge, Selection, Walk, Walked, field_of, given_run, is_given,
+    lineage_of,
+};
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;

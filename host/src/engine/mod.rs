@@ -38,6 +38,7 @@ pub use columns::{DOCUMENT_ID, OBJECT_ID, sparse_columns};
 pub use dead::DeadLetter;
 pub use documents::lineage;
 pub use flatten::artifact_name;
+pub use identity::given_document;
 pub use patience::{Backoff, Class, Patience};
 pub use progress::{Counters, Progress, Stop, Times};
 pub use registry::{Found, Registry};

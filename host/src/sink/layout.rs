@@ -190,7 +190,9 @@ fn check_payload(payload: &Map<String, Value>) -> Result<()> {
 
 /// Fields that are set, and the paths of those that are taken away: null is no value to keep.
 /// Lineage is not the user's.
-pub(super) fn split_fields(fields: &Map<String, Value>) -> Result<(Map<String, Value>, Vec<String>)> {
+pub(super) fn split_fields(
+    fields: &Map<String, Value>,
+) -> Result<(Map<String, Value>, Vec<String>)> {
     let (mut set, mut unset) = (Map::new(), Vec::new());
     for (key, value) in fields {
         let wrong = |reason: &str| Err(Error::invalid(reason).field(format!("/{key}")));

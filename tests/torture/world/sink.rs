@@ -169,7 +169,9 @@ impl VectorSink for ModelSink {
     ) -> Result<()> {
         self.judged("set fields", |state, _| {
             for id in ids {
-                let Some(found) = state.visible.get_mut(&(namespace.clone(), *id)) else { continue };
+                let Some(found) = state.visible.get_mut(&(namespace.clone(), *id)) else {
+                    continue;
+                };
                 for (key, value) in fields {
                     found.payload.insert(key.clone(), value.clone());
                 }

@@ -25,8 +25,8 @@ use engine::{
 };
 use qdrant_edge as engine;
 use serde::{Deserialize, Serialize};
-use shard::Shard;
 use serde_json::{Map, Value};
+use shard::Shard;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
