@@ -2,6 +2,7 @@
 
 mod given;
 mod lists;
+mod restored;
 
 use crate::support::api::Bed;
 use quarry::error::Code;

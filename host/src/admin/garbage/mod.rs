@@ -147,6 +147,7 @@ impl Marking<'_> {
                 [namespace, "blobs", ..] => {
                     blobs.entry(namespace.to_string()).or_default().push(found);
                 }
+                [_, "documents", ..] => {}
                 _ => self.keep(format!("objects/{}", found.name), "not of a known form"),
             }
         }

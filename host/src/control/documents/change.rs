@@ -5,10 +5,11 @@
 //! whatever object it says to descend from. Its id has a root of its own, so no extractor writes
 //! over it. A change of an extracted document sets single fields and leaves lineage and vectors
 //! alone, so that it can not set back what a batch writes at the same moment; the next run of the
-//! same object writes the whole document again.
+//! same object writes the whole document again. Everything is noted in the object store first,
+//! because a damaged vector engine is filled from there.
 
-use super::{Control, Selection, lineage_of, or_empty};
-use crate::engine::given_document;
+use super::{Control, Selection, lineage_of, not_found, or_empty};
+use crate::engine::{Edit, EditChange, Version, given_document};
 use crate::error::{Code, Error, Result};
 use crate::model::{Document, DocumentId, LINEAGE_FIELD, Vector};
 use crate::sink::Layout;
@@ -134,12 +135,24 @@ fn set_below(root: Value, path: &[&str], value: &Value) -> std::result::Result<V
     Ok(Value::Object(fields))
 }
 
-/// Nothing may be kept that could not have been written in the first place.
-fn check_whole(document: &Document, fields: &Map<String, Value>) -> Result<()> {
-    let mut payload = document.payload.clone();
-    payload.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let whole = Document { id: document.id, payload, vectors: Vec::new() };
-    Layout::default().check(&whole)
+/// Documents that are to be changed, as they will be, and the fields that make them so.
+struct Planned(BTreeMap<DocumentId, (Document, Map<String, Value>)>);
+
+impl Planned {
+    /// A second update of a document comes after the first.
+    fn add(&mut self, id: DocumentId, update: &Map<String, Value>, merge: Merge) -> Result<()> {
+        let Some((document, planned)) = self.0.get_mut(&id) else { return Ok(()) };
+        let fields = changed_fields(&document.payload, update, merge)?;
+        let mut payload = document.payload.clone();
+        payload.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
+        payload.retain(|_, value| !value.is_null());
+        // Nothing may be kept that could not have been written in the first place.
+        let whole = Document { id, payload, vectors: Vec::new() };
+        Layout::default().check(&whole)?;
+        *document = whole;
+        planned.extend(fields);
+        Ok(())
+    }
 }
 
 impl Control {
@@ -194,6 +207,8 @@ impl Control {
         if sink.layout(&namespace.key)?.is_none() {
             sink.prepare(&namespace.key, &Layout::default())?;
         }
+        let given = EditChange::Given(Box::new((&document).into()));
+        self.note(namespace, collection, vec![given])?;
         sink.upsert(&namespace.key, vec![document.clone()])?;
         self.documents_written(namespace, collection, known.is_none())?;
         Ok(document)
@@ -233,14 +248,21 @@ impl Control {
     ) -> Result<Vec<Result<()>>> {
         let _lock = self.locks.hold(collection.id.as_str());
         let mut outcomes = Vec::with_capacity(updates.len());
-        for (id, update) in updates {
-            let one = self.document(namespace, collection, id, false).and_then(|document| {
-                self.apply(namespace, std::slice::from_ref(&document), update, merge)
-            });
-            match one {
-                Err(error) if !own_fault(error.code()) => return Err(error),
-                one => outcomes.push(one),
+        for updates in updates.chunks(CHUNK) {
+            let ids = updates.iter().map(|(id, _)| DocumentId::parse(id).ok());
+            let ids: Vec<Option<DocumentId>> = ids.collect();
+            let known: Vec<DocumentId> = ids.iter().flatten().copied().collect();
+            let found = self.documents_by_id(namespace, &known, false)?.into_iter();
+            let own = |found: &Document| lineage_of(found, "collection") == collection.key.as_str();
+            let mut planned =
+                Planned(found.filter(own).map(|it| (it.id, (it, Map::new()))).collect());
+            for (id, (name, update)) in ids.into_iter().zip(updates) {
+                outcomes.push(match id.filter(|id| planned.0.contains_key(id)) {
+                    Some(id) => planned.add(id, update, merge),
+                    None => Err(not_found("document", name)),
+                });
             }
+            self.apply(namespace, collection, planned)?;
         }
         if outcomes.iter().any(Result::is_ok) {
             self.documents_written(namespace, collection, false)?;
@@ -258,30 +280,55 @@ impl Control {
     ) -> Result<u64> {
         check_names(update.keys(), "/update_data")?;
         self.each_chunk(namespace, collection, selection, &mut |ids| {
-            let documents = self.documents_by_id(namespace, ids, false)?;
-            self.apply(namespace, &documents, update, Merge::Nothing)?;
-            Ok(documents.len() as u64)
+            let found = self.documents_by_id(namespace, ids, false)?.into_iter();
+            let mut planned = Planned(found.map(|it| (it.id, (it, Map::new()))).collect());
+            let ids: Vec<DocumentId> = planned.0.keys().copied().collect();
+            for id in &ids {
+                planned.add(*id, update, Merge::Nothing)?;
+            }
+            self.apply(namespace, collection, planned)?;
+            Ok(ids.len() as u64)
         })
+    }
+
+    /// For the day that the vector engine has to be filled again.
+    fn note(
+        &self,
+        namespace: &Namespace,
+        collection: &Collection,
+        changes: Vec<EditChange>,
+    ) -> Result<()> {
+        let place = format!("{}/{}", namespace.id, collection.id);
+        self.engine.note_edit(&namespace.key, &Edit { place, changes })
     }
 
     fn apply(
         &self,
         namespace: &Namespace,
-        documents: &[Document],
-        update: &Map<String, Value>,
-        merge: Merge,
+        collection: &Collection,
+        planned: Planned,
     ) -> Result<()> {
-        let sink = self.documents_sink()?;
-        let mut alike: BTreeMap<String, (Map<String, Value>, Vec<DocumentId>)> = BTreeMap::new();
-        for document in documents {
-            let fields = changed_fields(&document.payload, update, merge)?;
-            check_whole(document, &fields)?;
+        // Equal changes in one operation of the engine.
+        let mut alike: BTreeMap<String, (Map<String, Value>, Vec<Document>)> = BTreeMap::new();
+        let changed = planned.0.into_values().filter(|(_, fields)| !fields.is_empty());
+        for (document, fields) in changed {
             let key = Value::Object(fields.clone()).to_string();
-            alike.entry(key).or_insert_with(|| (fields, Vec::new())).1.push(document.id);
+            alike.entry(key).or_insert_with(|| (fields, Vec::new())).1.push(document);
         }
-        alike
-            .into_values()
-            .try_for_each(|(fields, ids)| sink.set_fields(&namespace.key, &ids, &fields))
+        let changes = alike.values().map(|(fields, documents)| EditChange::Set {
+            documents: documents.iter().map(Version::from).collect(),
+            fields: fields.clone(),
+        });
+        let changes: Vec<EditChange> = changes.collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.note(namespace, collection, changes)?;
+        for (fields, documents) in alike.into_values() {
+            let ids: Vec<DocumentId> = documents.iter().map(|document| document.id).collect();
+            self.documents_sink()?.set_fields(&namespace.key, &ids, &fields)?;
+        }
+        Ok(())
     }
 
     /// Deletes by id; for each whether it was there. Extracted ones come back when a later batch
@@ -292,18 +339,32 @@ impl Control {
         collection: &Collection,
         ids: &[String],
     ) -> Result<Vec<bool>> {
-        let sink = self.documents_sink()?;
         let _lock = self.locks.hold(collection.id.as_str());
         let parsed: Vec<_> = ids.iter().map(|id| DocumentId::parse(id).ok()).collect();
         let wanted: Vec<DocumentId> = parsed.iter().flatten().copied().collect();
         let mut found = self.documents_by_id(namespace, &wanted, false)?;
         found.retain(|found| lineage_of(found, "collection") == collection.key.as_str());
-        let found: Vec<DocumentId> = found.into_iter().map(|document| document.id).collect();
-        if !found.is_empty() {
-            sink.delete(&namespace.key, &found)?;
+        if self.erase(namespace, collection, &found)? > 0 {
             self.documents_written(namespace, collection, true)?;
         }
-        Ok(parsed.into_iter().map(|id| id.is_some_and(|id| found.contains(&id))).collect())
+        let was = |id: DocumentId| found.iter().any(|document| document.id == id);
+        Ok(parsed.into_iter().map(|id| id.is_some_and(was)).collect())
+    }
+
+    fn erase(
+        &self,
+        namespace: &Namespace,
+        collection: &Collection,
+        documents: &[Document],
+    ) -> Result<u64> {
+        if documents.is_empty() {
+            return Ok(0);
+        }
+        let versions = documents.iter().map(Version::from).collect();
+        self.note(namespace, collection, vec![EditChange::Deleted(versions)])?;
+        let ids: Vec<DocumentId> = documents.iter().map(|document| document.id).collect();
+        self.documents_sink()?.delete(&namespace.key, &ids)?;
+        Ok(documents.len() as u64)
     }
 
     pub fn delete_selected(
@@ -313,8 +374,8 @@ impl Control {
         selection: &Selection,
     ) -> Result<u64> {
         self.each_chunk(namespace, collection, selection, &mut |ids| {
-            self.documents_sink()?.delete(&namespace.key, ids)?;
-            Ok(ids.len() as u64)
+            let found = self.documents_by_id(namespace, ids, false)?;
+            self.erase(namespace, collection, &found)
         })
     }
 
@@ -346,12 +407,14 @@ impl Control {
             }
             Ok(true)
         });
-        walked.and_then(|()| if chunk.is_empty() { Ok(()) } else { perform(&mut chunk) })?;
+        let ended =
+            walked.and_then(|()| if chunk.is_empty() { Ok(()) } else { perform(&mut chunk) });
+        // What was done before a failure is done.
         if changed > 0 {
             let _lock = self.locks.hold(collection.id.as_str());
             self.documents_written(namespace, collection, true)?;
         }
-        Ok(changed)
+        ended.map(|()| changed)
     }
 
     /// Makes it durable, then counts again and says so. The caller holds the collection's lock.
@@ -388,11 +451,6 @@ impl Control {
         self.rang();
         Ok(())
     }
-}
-
-/// Whether an error is about the one document and not about the engine.
-fn own_fault(code: Code) -> bool {
-    matches!(code, Code::Invalid | Code::NotFound | Code::Conflict | Code::TooLarge)
 }
 
 /// An id in the form of ours is taken as it is; anything else names one.
