@@ -10,6 +10,7 @@ mod batches;
 mod buckets;
 mod call;
 mod collections;
+mod documents;
 mod exchange;
 mod extractors;
 mod failure;
@@ -121,6 +122,7 @@ const OTHER_BODY_BYTES_MAX: usize = 64 << 10;
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    documents::declare(table);
     batches::declare(table);
     tasks::declare(table);
     objects::declare(table);

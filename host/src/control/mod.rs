@@ -8,6 +8,7 @@ mod batches;
 mod buckets;
 mod collections;
 mod dispatch;
+mod documents;
 mod events;
 mod extractors;
 mod input;
@@ -28,6 +29,10 @@ pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
 pub use collections::{CollectionDraft, documents_of};
 pub use dispatch::Dispatch;
+pub use documents::{
+    Checked, DocumentDraft, Merge, Selection, Walk, Walked, field_of, given_run, is_given,
+    lineage_of,
+};
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use links::{Link, Verb};
