@@ -10,7 +10,9 @@ mod key;
 mod namespace;
 mod object;
 mod occurrence;
+mod schedule;
 mod task;
+mod webhook;
 
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
@@ -19,7 +21,11 @@ pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
 pub use object::{Blob, Content, Object};
 pub use occurrence::{Occurrence, Outgoing};
+pub use schedule::{Action, MissedRuns, RunCause, RunStatus, Schedule, ScheduleRun, Timing};
 pub use task::Task;
+pub use webhook::{
+    ATTEMPTS_KEPT, Attempt, Delivery, DeliveryStatus, Due, Webhook, WebhookHealth, WebhookSecret,
+};
 
 use super::{Op, Store};
 use crate::error::Result;
