@@ -7,14 +7,17 @@
 
 mod buckets;
 mod call;
+mod deliveries;
 mod failure;
 mod filters;
 mod listing;
 mod namespaces;
 mod openapi;
 mod operation;
+mod schedules;
 mod schema;
 mod server;
+mod webhooks;
 
 pub use server::{Server, ServerSettings};
 
@@ -92,6 +95,8 @@ impl From<(Error, Vec<Value>)> for Failed {
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    webhooks::declare(table);
+    schedules::declare(table);
 }
 
 impl Api {

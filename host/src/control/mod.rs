@@ -4,23 +4,42 @@
 //! **Invariant:** a change of a namespace's records is made under its lock, and answered after its
 //! commit.
 
+mod background;
 mod buckets;
 mod collections;
+mod deliveries;
 mod events;
 mod keys;
 mod locks;
 mod namespaces;
+mod outbox;
+mod retention;
+mod runs;
+mod schedules;
+mod sender;
+mod timing;
+mod webhooks;
 
+pub use background::Background;
 pub use buckets::BucketDraft;
+pub use deliveries::{BODY_BYTES_MAX, Outbound, Sent, Trial, attempted};
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
+pub use outbox::{REPLAYED_MAX, Replay, Replayed};
+pub use retention::{
+    DELIVERIES_KEPT, DELIVERIES_WAITING_MAX, DELIVERY_DAYS, OCCURRENCE_DAYS, OCCURRENCES_KEPT,
+};
+pub use runs::{ScheduledBatch, Trigger};
+pub use schedules::ScheduleDraft;
+pub use timing::{INTERVAL_S_MAX, INTERVAL_S_MIN, MISSED_AFTER_S, next_time};
+pub use webhooks::{WEBHOOKS_MAX, WebhookDraft};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::model::Name;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub struct Control {
     pub engine: Arc<Engine>,
@@ -28,6 +47,8 @@ pub struct Control {
     pub locks: Locks,
     /// Rings when something happened.
     bell: tokio::sync::watch::Sender<u64>,
+    outbound: OnceLock<Outbound>,
+    trigger: OnceLock<Box<Trigger>>,
 }
 
 /// The namespace that is there from the beginning and is meant where none is named.
@@ -41,6 +62,8 @@ impl Control {
             data_dir,
             locks: Locks::default(),
             bell: tokio::sync::watch::Sender::new(0),
+            outbound: OnceLock::new(),
+            trigger: OnceLock::new(),
         };
         if control.namespaces()?.is_empty() {
             control.create_namespace(NamespaceDraft::named(DEFAULT_NAMESPACE))?;

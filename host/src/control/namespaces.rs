@@ -101,6 +101,8 @@ impl Control {
         for bucket in buckets {
             ops.extend(self.bucket_removal(&bucket)?);
         }
+        ops.extend(self.webhook_removals(&namespace)?);
+        ops.extend(self.schedule_removals(&namespace)?);
         self.engine.store.commit(ops)?;
         Ok(namespace)
     }
