@@ -10,6 +10,7 @@ mod batches;
 mod buckets;
 mod call;
 mod collections;
+mod deliveries;
 mod documents;
 mod exchange;
 mod extractors;
@@ -26,6 +27,7 @@ mod openapi;
 mod operation;
 mod origin;
 mod rate;
+mod schedules;
 mod schema;
 mod search;
 mod server;
@@ -33,6 +35,7 @@ mod stream;
 mod system;
 mod tasks;
 mod uploads;
+mod webhooks;
 
 pub use exchange::{Request, Response};
 pub use idempotency::Waiting;
@@ -131,6 +134,8 @@ fn declare(table: &mut Table) {
     extractors::declare(table);
     search::declare(table);
     keys::declare(table);
+    webhooks::declare(table);
+    schedules::declare(table);
     system::declare(table);
 }
 

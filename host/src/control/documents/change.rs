@@ -208,7 +208,7 @@ impl Control {
             sink.prepare(&namespace.key, &Layout::default())?;
         }
         let given = EditChange::Given(Box::new((&document).into()));
-        self.note(namespace, collection, vec![given])?;
+        self.note_edits(namespace, collection, vec![given])?;
         sink.upsert(&namespace.key, vec![document.clone()])?;
         self.documents_written(namespace, collection, known.is_none())?;
         Ok(document)
@@ -292,7 +292,7 @@ impl Control {
     }
 
     /// For the day that the vector engine has to be filled again.
-    fn note(
+    fn note_edits(
         &self,
         namespace: &Namespace,
         collection: &Collection,
@@ -323,7 +323,7 @@ impl Control {
         if changes.is_empty() {
             return Ok(());
         }
-        self.note(namespace, collection, changes)?;
+        self.note_edits(namespace, collection, changes)?;
         for (fields, documents) in alike.into_values() {
             let ids: Vec<DocumentId> = documents.iter().map(|document| document.id).collect();
             self.documents_sink()?.set_fields(&namespace.key, &ids, &fields)?;
@@ -361,7 +361,7 @@ impl Control {
             return Ok(0);
         }
         let versions = documents.iter().map(Version::from).collect();
-        self.note(namespace, collection, vec![EditChange::Deleted(versions)])?;
+        self.note_edits(namespace, collection, vec![EditChange::Deleted(versions)])?;
         let ids: Vec<DocumentId> = documents.iter().map(|document| document.id).collect();
         self.documents_sink()?.delete(&namespace.key, &ids)?;
         Ok(documents.len() as u64)
