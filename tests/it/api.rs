@@ -2,4 +2,9 @@
 
 mod buckets;
 mod errors;
+mod idempotency;
+mod keys;
+mod limits;
 mod namespaces;
+mod security;
+mod system;

@@ -4,6 +4,7 @@ use super::assemble::Assembler;
 use super::bind::{self, Bound};
 use super::columns::{needed_columns, part_schema};
 use super::commit;
+use super::counts;
 use super::dead;
 use super::extract::{Extracted, extract, extract_watched};
 use super::flatten::artifact_name;
@@ -81,15 +82,19 @@ impl<'a> Worker<'a> {
         let rows = timed(&times.read, || run.patiently("read rows", || self.read(job)))?;
         let bound = self.bind(key, &rows)?;
         step::of(key, "guest");
+        let started = Instant::now();
         let Some(extracted) = timed(&times.extract, || self.extract(job, &bound))? else {
             return Ok(None);
         };
+        let collection = &run.plan.collections[key.collection];
+        counts::extracted(collection, &extracted, started.elapsed());
         run.progress.calls.fetch_add(u64::from(extracted.calls), Ordering::Relaxed);
         step::of(key, "part");
         let written = run.patiently("write a part", || self.write(key, &bound, &extracted))?;
         let (state, attempts) = (written.state, job.attempts + 1);
         let record = PartitionRecord { state, attempts, round: run.round };
         let record = timed(&times.commit, || self.commit(key, record))?;
+        counts::committed(collection, &funnel(&record));
         let held = self.hold(key, written.rows.as_deref())?;
         Ok(Some(Done { key: key.clone(), record, held, rows: written.rows }))
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) struct Bed {
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) app: App,
     folder: tempfile::TempDir,
 }
@@ -70,7 +70,7 @@ impl Bed {
         })
         .unwrap();
         let control = Control::open(app.engine.clone(), app.data_dir.clone()).unwrap();
-        let api = Api::new(Arc::new(control), settings);
+        let api = Arc::new(Api::new(Arc::new(control), settings));
         Bed { api, app, folder }
     }
 
