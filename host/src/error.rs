@@ -47,6 +47,30 @@ pub enum Code {
 }
 
 impl Code {
+    pub const ALL: [Code; 17] = [
+        Code::Invalid,
+        Code::NotFound,
+        Code::Conflict,
+        Code::PreconditionFailed,
+        Code::Unauthenticated,
+        Code::Forbidden,
+        Code::TooLarge,
+        Code::TooMany,
+        Code::Unsupported,
+        Code::InUse,
+        Code::Extractor,
+        Code::Unavailable,
+        Code::StorageFull,
+        Code::Corrupt,
+        Code::StateFailed,
+        Code::Interrupted,
+        Code::Internal,
+    ];
+
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Invalid => "invalid",

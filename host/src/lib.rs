@@ -7,6 +7,7 @@ pub mod api;
 pub mod app;
 pub mod artifact;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod durable;

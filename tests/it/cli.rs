@@ -1,5 +1,7 @@
 //! The command line as a user meets it: the whole engine behind one process.
 
+mod api;
+mod config;
 mod damaged;
 mod errors;
 mod examples;

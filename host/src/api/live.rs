@@ -61,7 +61,7 @@ async fn go_on(api: Arc<Api>, mut request: Request, first: Response, sender: &Se
         {
             return;
         }
-        if over || !is_stream(&response) {
+        if over || !is_stream(&response) || api.control().dispatch.stopping() {
             return;
         }
         tokio::select! {

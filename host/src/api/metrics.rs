@@ -36,6 +36,14 @@ fn describe() {
     describe_counter!("quarry_http_requests_total", "requests by operation and status");
     describe_histogram!("quarry_http_request_seconds", "time from request to answer, by operation");
     describe_counter!("quarry_http_shed_total", "requests refused because too many were waiting");
+    describe_counter!("quarry_partitions_total", "partitions committed, by tier");
+    describe_counter!("quarry_rows_total", "rows by extractor and what became of them");
+    describe_counter!("quarry_documents_total", "documents made, by extractor");
+    describe_counter!("quarry_guest_calls_total", "calls of extractors, failed ones included");
+    describe_histogram!("quarry_guest_seconds", "time that a partition spent in its extractor");
+    describe_histogram!("quarry_commit_seconds", "time to make a group of changes durable");
+    describe_histogram!("quarry_sink_seconds", "time to write a part into the sink");
+    describe_counter!("quarry_retries_total", "effects that failed and were tried again, by class");
     describe_gauge!("quarry_batches", "batches by status");
     describe_gauge!("quarry_state_bytes", "bytes of the files of the state");
     describe_gauge!("quarry_disk_free_bytes", "bytes free on the disk of the data directory");

@@ -91,6 +91,9 @@ pub enum Begun {
     Elsewhere(Waiting),
 }
 
+/// An operation, and the parts of the path by their names.
+type Route<'a> = (&'a Operation, Vec<(String, String)>);
+
 /// An operation that somebody may call.
 struct Admitted<'a> {
     operation: &'a Operation,
@@ -310,10 +313,7 @@ impl Api {
         body.map_or(OTHER_BODY_BYTES_MAX, |body| body.bytes_max)
     }
 
-    fn find(
-        &self,
-        request: &Request,
-    ) -> std::result::Result<(&Operation, Vec<(String, String)>), Failed> {
+    fn find(&self, request: &Request) -> std::result::Result<Route<'_>, Failed> {
         let missing = || {
             let message = format!("there is nothing at {}", request.path);
             Error::new(Code::NotFound, message).hint("`/openapi.json` lists all operations")

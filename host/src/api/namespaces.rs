@@ -4,7 +4,7 @@ use super::call::Call;
 use super::listing::{ListRequest, Pagination, Paging, Wanted};
 use super::operation::{NoQuery, Table};
 use crate::control::NamespaceDraft;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::model::Scope;
 use crate::store::catalog::{BucketStats, Namespace};
 use schemars::JsonSchema;
@@ -258,7 +258,17 @@ fn settings(
     keep("auto_create_indexes", auto.map(Value::Bool));
 }
 
+/// A name is free or not among all namespaces, of which a key that is bound to one knows nothing.
+fn unbound(call: &Call) -> Result<()> {
+    match &call.caller.namespace {
+        None => Ok(()),
+        Some(_) => Err(Error::new(Code::Forbidden, "the key is bound to one namespace")
+            .hint("a key that is not may name namespaces")),
+    }
+}
+
 fn create(call: &Call, _: NoQuery, body: CreateNamespace) -> Result<NamespaceModel> {
+    unbound(call)?;
     let mut draft = NamespaceDraft::named(&body.namespace_name);
     draft.description = body.description;
     settings(
@@ -300,6 +310,9 @@ fn list(call: &Call, query: ListQuery, body: Option<ListRequest>) -> Result<Name
 
 fn change(call: &Call, body: ChangeNamespace) -> Result<NamespaceModel> {
     let namespace = call.namespace_named(call.path("namespace_identifier"))?;
+    if body.namespace_name.as_ref().is_some_and(|name| *name != namespace.name) {
+        unbound(call)?;
+    }
     let changed = call.control.change_namespace(namespace.id.as_str(), |namespace| {
         if let Some(name) = body.namespace_name {
             namespace.name = name;

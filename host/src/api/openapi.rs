@@ -27,7 +27,8 @@ pub struct Shape {
     pub path: &'static str,
     pub tag: &'static str,
     pub summary: &'static str,
-    pub takes_body: bool,
+    /// Content type of the body, if it takes one.
+    pub takes: Option<&'static str>,
     /// Names of the query's parameters.
     pub query: Vec<String>,
 }
@@ -49,7 +50,7 @@ pub fn operations() -> Vec<Shape> {
             path: operation.path,
             tag: operation.tag,
             summary: operation.summary,
-            takes_body: operation.body.is_some(),
+            takes: operation.body.as_ref().map(|body| body.takes),
             query: query.map(|all| all.keys().cloned().collect()).unwrap_or_default(),
         }
     };

@@ -1,6 +1,6 @@
 //! `quarry batch`.
 
-use super::options::GlobalOptions;
+use super::options::{GlobalOptions, opening};
 use super::run::{Effort, go_on};
 use super::{DONE, Done, printer};
 use crate::app::{App, DISCARD, cancel_request};
@@ -170,10 +170,9 @@ fn opened_for(
     let id = BatchId::parse(id)?;
     let app = options.open()?;
     let record = app.engine.store.batch(&id)?;
-    let mut settings = options.settings()?;
+    let mut settings = opening(&options.resolve(effort.flags())?.config);
     settings.sink = record.sink.clone();
     settings.artifacts = Some(record.artifacts.clone());
-    effort.apply(&mut settings);
     drop(app);
     Ok((App::open(&settings)?, record))
 }
@@ -212,7 +211,7 @@ fn cancel(options: &GlobalOptions, id: &str, discard: bool) -> Done {
 
 /// The process that runs the batch looks for this file five times a second.
 fn ask(options: &GlobalOptions, id: &BatchId, discard: bool, in_use: &Error) -> Done {
-    let request = cancel_request(&options.data_dir, id.as_str());
+    let request = cancel_request(&options.data_dir()?, id.as_str());
     let named = || format!("can not leave a request in {}", request.display());
     if let Some(folder) = request.parent() {
         std::fs::create_dir_all(folder).context(Code::Unavailable, named)?;

@@ -1,6 +1,7 @@
 //! `quarry doctor`.
 
-use super::options::GlobalOptions;
+use super::options::{GlobalOptions, opening};
+use super::run::given;
 use super::{DONE, Done, printer};
 use crate::app::App;
 use clap::Args;
@@ -15,18 +16,18 @@ const FREE_BYTES_MIN: u64 = 2 << 30;
 #[command(before_help = "Example: quarry doctor")]
 pub(super) struct Arguments {
     /// Sink to check
-    #[arg(long, default_value = "edge", env = "QUARRY_SINK")]
-    sink: String,
+    #[arg(long)]
+    sink: Option<String>,
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let mut checks = Checks(Vec::new());
-    let mut settings = options.settings()?;
-    settings.sink.clone_from(&arguments.sink);
+    let flags = given([("sink", arguments.sink.clone().map(Value::from))]);
+    let settings = opening(&options.resolve(flags)?.config);
     match App::open(&settings) {
         Ok(app) => {
             checks.fine("data directory", &app.data_dir.display().to_string());
-            checks.fine("sink", &arguments.sink);
+            checks.fine("sink", &settings.sink);
             extractors(&app, &mut checks);
             space(&app, &mut checks);
             state(&app, &mut checks);

@@ -193,7 +193,7 @@ fn save_blob(
         let message = format!("field `{field}` of {} holds no blob", document.id);
         return Err(Error::invalid(message).field("--blob"));
     };
-    let artifacts = blobs_of(app, options, namespace, document)?;
+    let artifacts = blobs_of(app, namespace, document)?;
     let bytes = artifacts.get(&format!("{}/{digest}", &digest[..2]))?;
     std::fs::write(file, &bytes)
         .context(Code::Unavailable, || format!("can not write {}", file.display()))?;
@@ -203,18 +203,13 @@ fn save_blob(
 }
 
 /// The folder of blobs of the batch that wrote the document.
-fn blobs_of(
-    app: &App,
-    options: &GlobalOptions,
-    namespace: &Name,
-    document: &Document,
-) -> Result<Artifacts> {
+fn blobs_of(app: &App, namespace: &Name, document: &Document) -> Result<Artifacts> {
     let lineage = crate::engine::lineage(document)
         .ok_or_else(|| Error::new(Code::Corrupt, format!("{} has no lineage", document.id)))?;
     let batch = app.engine.store.batch(&crate::model::BatchId::parse(&lineage.batch)?)?;
     let root = Artifacts::open(
         &batch.artifacts,
-        &options.storage_options()?,
+        &app.engine.storage_options,
         app.runtime().handle().clone(),
     )?;
     Ok(root.folder(&format!("{namespace}/blobs")))

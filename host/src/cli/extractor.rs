@@ -39,7 +39,7 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
 fn build(options: &GlobalOptions, directory: &Path, out: &Path) -> Done {
     let request = quarry_build::Request {
         directory: directory.to_path_buf(),
-        target: options.data_dir.join("build"),
+        target: options.data_dir()?.join("build"),
         out: out.to_path_buf(),
     };
     let built = quarry_build::build(&request)

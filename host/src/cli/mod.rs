@@ -1,17 +1,23 @@
 //! The command line. Data goes to stdout, everything else to stderr.
 
+mod address;
 mod admin;
+mod api;
 mod batch;
+mod config;
 mod doctor;
 mod documents;
 mod extractor;
 #[doc(hidden)]
 pub mod filter;
+mod key;
 mod manifest;
+mod manual;
 mod options;
 mod pipeline;
 mod printer;
 mod progress;
+mod reach;
 mod run;
 mod search;
 mod serve;
@@ -32,7 +38,7 @@ documents with vectors, and the documents can be searched.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong input or usage, 3 done with row errors (--fail-on-errors),
-4 not found, 69 unavailable, 71 state store failed, 74 storage error, 75 in use, 130 interrupted.";
+4 not found, 5 not allowed, 69 unavailable, 71 state store failed, 74 storage error, 75 in use, 130 interrupted.";
 
 #[derive(Parser)]
 #[command(name = "quarry", version, about = EXAMPLE, after_help = EXIT_CODES)]
@@ -60,6 +66,13 @@ enum Command {
     Documents(documents::Command),
     Search(search::Arguments),
     Serve(serve::Arguments),
+    Api(api::Arguments),
+    /// Make, rotate and revoke API keys
+    #[command(subcommand, before_help = "Example: quarry key create ingest")]
+    Key(key::Command),
+    /// Show and check settings
+    #[command(subcommand, before_help = "Example: quarry config show --origin")]
+    Config(config::Command),
     /// Build and look at extractors
     #[command(subcommand, before_help = "Example: quarry extractor list")]
     Extractor(extractor::Command),
@@ -67,6 +80,8 @@ enum Command {
     #[command(subcommand, before_help = "Example: quarry admin verify")]
     Admin(admin::Command),
     Doctor(doctor::Arguments),
+    Completions(manual::Completions),
+    Man(manual::Pages),
 }
 
 /// Parses, runs, reports. Never returns an error: it becomes text and an exit code.
@@ -81,9 +96,14 @@ pub fn main() -> ExitCode {
         Command::Documents(command) => documents::run(&arguments.global, command),
         Command::Search(command) => search::run(&arguments.global, command),
         Command::Serve(command) => serve::run(&arguments.global, command),
+        Command::Api(command) => api::run(&arguments.global, command),
+        Command::Key(command) => key::run(&arguments.global, command),
+        Command::Config(command) => config::run(&arguments.global, command),
         Command::Extractor(command) => extractor::run(&arguments.global, command),
         Command::Admin(command) => admin::run(&arguments.global, command),
         Command::Doctor(command) => doctor::run(&arguments.global, command),
+        Command::Completions(command) => manual::completions(command),
+        Command::Man(command) => manual::pages(&arguments.global, command),
     };
     match done {
         Ok(code) => ExitCode::from(code),

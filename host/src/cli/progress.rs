@@ -8,7 +8,7 @@ use crate::engine::{Progress, Stop};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,10 +30,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(options: &GlobalOptions, batch: &str, stop: Arc<Stop>) -> Watch {
+    pub(super) fn start(
+        options: &GlobalOptions,
+        data_dir: &Path,
+        batch: &str,
+        stop: Arc<Stop>,
+    ) -> Watch {
         let watched = Watched::default();
         let (end, ended) = channel();
-        let request = cancel_request(&options.data_dir, batch);
+        let request = cancel_request(data_dir, batch);
         // One that is older than this run was not meant for it.
         let _ = std::fs::remove_file(&request);
         let quiet = options.quiet;

@@ -1,20 +1,20 @@
 //! `quarry run`.
 
-use super::options::{GlobalOptions, Output};
+use super::options::{GlobalOptions, Output, opening};
 use super::progress::{Watch, human};
 use super::{DONE, Done, printer};
-use crate::app::{App, Settings};
+use crate::app::App;
 use crate::config::Pipeline;
 use crate::engine::{Stop, Submission, Submitted};
 use crate::error::Result;
 use crate::model::{BatchId, BatchStatus};
 use crate::store::BatchRecord;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const WITH_ROW_ERRORS: u8 = 3;
 const FAILED: u8 = 1;
@@ -35,17 +35,24 @@ pub(super) struct Arguments {
     /// Run again although nothing changed
     #[arg(long, conflicts_with = "resume")]
     force: bool,
-    /// edge (in this process), none, or qdrant://HOST:PORT
-    #[arg(long, default_value = "edge", env = "QUARRY_SINK")]
-    sink: String,
-    /// Object store for artifacts; a folder of the data directory by default
-    #[arg(long, value_name = "URL", env = "QUARRY_ARTIFACTS")]
-    artifacts: Option<String>,
+    #[command(flatten)]
+    whereto: Whereto,
     #[command(flatten)]
     effort: Effort,
     /// Exit with 3 when rows failed
     #[arg(long)]
     fail_on_errors: bool,
+}
+
+/// Where documents and artifacts go.
+#[derive(Args)]
+pub(super) struct Whereto {
+    /// edge (in this process), none, or qdrant://HOST:PORT [default: edge]
+    #[arg(long)]
+    sink: Option<String>,
+    /// Object store for artifacts; a folder of the data directory by default
+    #[arg(long, value_name = "URL")]
+    artifacts: Option<String>,
 }
 
 /// How a batch is run, wherever it comes from.
@@ -54,31 +61,43 @@ pub(super) struct Effort {
     /// Worker threads; one for each core by default
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Time that one extractor call may take, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 30_000)]
-    call_ms_max: u64,
+    /// Time that one extractor call may take, in milliseconds [default: 30000]
+    #[arg(long, value_name = "MS")]
+    call_ms_max: Option<u64>,
     /// How long to wait for a store or sink that is out of reach, or for a full disk, before giving
-    /// up, in seconds; the batch can be resumed then
-    #[arg(long, value_name = "S", default_value_t = 600)]
-    patience: u64,
+    /// up, in seconds; the batch can be resumed then [default: 600]
+    #[arg(long, value_name = "S")]
+    patience: Option<u64>,
+}
+
+/// Flags that were given, by the names of the settings.
+pub(super) fn given<const N: usize>(flags: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    flags.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
+}
+
+impl Whereto {
+    pub(super) fn flags(&self) -> Map<String, Value> {
+        let value = |text: &Option<String>| text.clone().map(Value::from);
+        given([("sink", value(&self.sink)), ("artifacts", value(&self.artifacts))])
+    }
 }
 
 impl Effort {
-    pub(super) fn apply(&self, settings: &mut Settings) {
-        settings.workers = self.workers.unwrap_or_else(cores).max(1);
-        settings.limits.call_ms_max = self.call_ms_max;
-        settings.patience.limit = Duration::from_secs(self.patience);
+    pub(super) fn flags(&self) -> Map<String, Value> {
+        given([
+            ("workers", self.workers.map(|workers| workers.max(1).into())),
+            ("call_ms_max", self.call_ms_max.map(Value::from)),
+            ("patience", self.patience.map(Value::from)),
+        ])
     }
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let (pipeline, text) = Pipeline::read(&arguments.pipeline)?;
     let started = Instant::now();
-    let mut settings = options.settings()?;
-    settings.sink = arguments.sink.clone();
-    settings.artifacts = arguments.artifacts.clone();
-    arguments.effort.apply(&mut settings);
-    let app = App::open(&settings)?;
+    let mut flags = arguments.whereto.flags();
+    flags.extend(arguments.effort.flags());
+    let app = App::open(&opening(&options.resolve(flags)?.config))?;
     let manifests: Vec<(Option<String>, String)> =
         arguments.manifest.iter().map(|given| named(given, &pipeline)).collect();
     let name = arguments.pipeline.file_name().unwrap_or_default().to_string_lossy();
@@ -121,10 +140,6 @@ fn exit_code(record: &BatchRecord, fail_on_errors: bool) -> u8 {
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// BUCKET=URL where the part before the `=` is a bucket of the pipeline.
 fn named(given: &str, pipeline: &Pipeline) -> (Option<String>, String) {
     if let Some((bucket, url)) = given.split_once('=')
@@ -137,7 +152,7 @@ fn named(given: &str, pipeline: &Pipeline) -> (Option<String>, String) {
 
 fn work(options: &GlobalOptions, app: &App, batch: &BatchId) -> Result<BatchRecord> {
     let stop = Arc::new(Stop::default());
-    let watch = Watch::start(options, batch.as_str(), stop.clone());
+    let watch = Watch::start(options, &app.data_dir, batch.as_str(), stop.clone());
     listen(app, stop.clone());
     printer::note(options, &format!("batch {batch}"));
     app.engine.run(batch, &stop, &|plan, progress| watch.attach(plan, progress))

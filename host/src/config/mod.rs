@@ -1,13 +1,15 @@
-//! What a user writes: pipeline files, and sizes that are not the user's business by default.
+//! What a user writes: pipeline files and settings, and sizes that are not the user's business by default.
 
 mod locate;
 mod pipeline;
+mod server;
 mod values;
 
 pub use pipeline::{
     Bucket, BucketField, Collection, FieldType, Index, IndexType, Passthrough, PassthroughFull,
     Pipeline, Sources,
 };
+pub use server::{Config, LogFormat, Origin, Places, Resolved, places, resolve};
 
 /// Rows of a partition: the unit of work, retry and commit.
 pub const PARTITION_ROWS: usize = 1024;

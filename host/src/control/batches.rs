@@ -83,11 +83,21 @@ impl Control {
         bucket: &Bucket,
         draft: BatchDraft,
     ) -> Result<BatchView> {
+        self.create_batch_as(namespace, bucket, BatchId::from_uuid(self.engine.env.uuid()), draft)
+    }
+
+    /// Under an id that was chosen before.
+    pub(super) fn create_batch_as(
+        &self,
+        namespace: &Namespace,
+        bucket: &Bucket,
+        id: BatchId,
+        draft: BatchDraft,
+    ) -> Result<BatchView> {
         if draft.manifest_uri.is_some() && !draft.objects.is_empty() {
             return Err(Error::invalid("a batch has objects or a manifest, not both")
                 .field("/manifest_uri"));
         }
-        let id = BatchId::from_uuid(self.engine.env.uuid());
         let now = self.now();
         let mut batch = Batch {
             id,

@@ -17,11 +17,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const FAILURES_MAX: u32 = 3;
 
 /// What is being run.
+#[derive(Default)]
 pub struct Dispatch {
     board: Mutex<Board>,
     changed: Condvar,
-    /// Batches at once.
-    batches_max: usize,
 }
 
 #[derive(Default)]
@@ -37,13 +36,11 @@ struct Board {
     /// Something was submitted since the queue was read.
     rung: bool,
     stopping: bool,
+    /// Batches at once.
+    batches_max: usize,
 }
 
 impl Dispatch {
-    pub fn new(batches_max: usize) -> Dispatch {
-        Dispatch { board: Mutex::default(), changed: Condvar::new(), batches_max }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,26 +60,37 @@ impl Dispatch {
     }
 
     pub fn batches_max(&self) -> usize {
-        self.batches_max
+        self.lock().batches_max
     }
 
-    /// Begins nothing new, finishes the partitions that were begun and waits for that.
-    pub fn drain(&self) {
+    /// Begins nothing new; the partitions that were begun are finished.
+    pub fn stop(&self) {
         let mut board = self.lock();
         board.stopping = true;
         for running in board.running.values() {
             running.stop.drain();
         }
         self.changed.notify_all();
-        while !board.running.is_empty() {
-            board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
-        }
+    }
+
+    pub fn stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// Stops, and waits so long for what was begun; whether that was enough.
+    pub fn drained_within(&self, patience: Duration) -> bool {
+        self.stop();
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, |board| !board.running.is_empty());
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 
 impl Control {
     /// Starts the thread that runs batches; it ends with [`Dispatch::drain`].
-    pub fn start_dispatch(self: &Arc<Self>) -> Result<()> {
+    pub fn start_dispatch(self: &Arc<Self>, batches_max: usize) -> Result<()> {
+        self.dispatch.lock().batches_max = batches_max;
         self.requeue()?;
         let control = self.clone();
         let started = std::thread::Builder::new().name("dispatch".to_string()).spawn(move || {
@@ -139,7 +147,7 @@ impl Control {
     fn next_queued(&self) -> Result<Option<(String, Batch)>> {
         let (busy, waiting, turns) = {
             let board = self.dispatch.lock();
-            if board.stopping || board.running.len() >= self.dispatch.batches_max {
+            if board.stopping || board.running.len() >= board.batches_max {
                 return Ok(None);
             }
             let busy = board.running.values().map(|running| running.namespace.clone());

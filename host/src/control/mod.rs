@@ -80,9 +80,6 @@ pub struct Control {
     trigger: OnceLock<Box<Trigger>>,
 }
 
-/// Batches that are run at once, each of another namespace.
-const BATCHES_MAX: usize = 4;
-
 /// The namespace that is there from the beginning and is meant where none is named.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
@@ -93,7 +90,7 @@ impl Control {
             engine,
             data_dir,
             locks: Locks::default(),
-            dispatch: Dispatch::new(BATCHES_MAX),
+            dispatch: Dispatch::default(),
             bell: tokio::sync::watch::Sender::new(0),
             outbound: OnceLock::new(),
             trigger: OnceLock::new(),

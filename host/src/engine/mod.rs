@@ -10,6 +10,7 @@ mod bind;
 mod columns;
 pub mod commit;
 mod convert;
+mod counts;
 mod dead;
 mod documents;
 mod edits;

@@ -4,6 +4,7 @@ use super::assemble::Assembler;
 use super::bind::{self, Bound};
 use super::columns::{needed_columns, part_schema};
 use super::commit;
+use super::counts;
 use super::dead;
 use super::extract::{Extracted, extract, extract_watched};
 use super::flatten::artifact_name;
@@ -85,6 +86,8 @@ impl<'a> Worker<'a> {
         let Some(extracted) = timed(&times.extract, || self.extract(job, &bound))? else {
             return Ok(None);
         };
+        let collection = &run.plan.collections[key.collection];
+        counts::extracted(collection, &extracted, run.env.uptime().saturating_sub(started));
         run.progress.calls.fetch_add(u64::from(extracted.calls), Ordering::Relaxed);
         let timing = run.plan.history.then(|| {
             let took = run.env.uptime().saturating_sub(started);
@@ -95,6 +98,7 @@ impl<'a> Worker<'a> {
         let (state, attempts) = (written.state, job.attempts + 1);
         let record = PartitionRecord { state, attempts, round: run.round, timing };
         let record = timed(&times.commit, || self.commit(key, record))?;
+        counts::committed(collection, &funnel(&record));
         let held = self.hold(key, written.rows.as_deref())?;
         Ok(Some(Done { key: key.clone(), record, held, rows: written.rows }))
     }

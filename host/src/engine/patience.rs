@@ -147,6 +147,7 @@ impl Run {
                 self.park(what, &error)?;
             }
             let pause = self.patience.backoff.pause(tried, self.env.chance());
+            super::counts::retried(class);
             tracing::debug!(what, tried, ?pause, reason = error.chain(), "trying again");
             self.env.pause(pause, |pause| self.stop.wait(pause));
         }

@@ -1,6 +1,7 @@
 //! Writes committed parts into the vector sink. One thread: the embedded engine serialises writers
 //! anyway, and a single one bounds what is held.
 
+use super::counts;
 use super::documents::Origin;
 use super::partition::timed;
 use super::run::Run;
@@ -12,6 +13,7 @@ use crate::store::{Op, PartitionKey, PartitionRecord, PartitionState, Store};
 use arrow_array::RecordBatch;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 /// Parts that wait; a worker blocks above.
 const QUEUE_MAX: usize = 2;
@@ -55,7 +57,9 @@ impl<'a> Pending<'a> {
 
     pub fn write(&mut self, item: Item) -> Result<()> {
         let run = self.run;
+        let started = Instant::now();
         self.documents += timed(&run.progress.times.sink, || upsert(run, &item))?;
+        counts::sunk(started.elapsed());
         let PartitionState::Committed { funnel, part, dead, slice_rows, .. } = item.record.state
         else {
             return Err(Error::internal("only committed partitions go to the sink"));

@@ -183,8 +183,10 @@ fn poisoned(message: &str) -> Error {
 
 fn run(db: &sled::Db, file: &File, requests: &Receiver<Request>, poison: &OnceLock<String>) {
     while let Some(group) = gather(requests) {
+        let started = Instant::now();
         let written = || write(db, file, &group);
         let done = attempt(poison, written);
+        metrics::histogram!("quarry_commit_seconds").record(started.elapsed().as_secs_f64());
         answer(group, &done);
     }
 }

@@ -43,7 +43,7 @@ use std::time::Duration;
 
 /// What the state's version is written under.
 const VERSION_KEY: &str = "meta/version";
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 const OPEN_ATTEMPTS: u32 = 20;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 

@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 38] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -29,6 +29,19 @@ const COMMANDS: [&[&str]; 25] = [
     &["batch"],
     &["documents"],
     &["extractor"],
+    &["serve"],
+    &["api"],
+    &["key"],
+    &["key", "create"],
+    &["key", "list"],
+    &["key", "rotate"],
+    &["key", "revoke"],
+    &["config"],
+    &["config", "show"],
+    &["config", "check"],
+    &["config", "schema"],
+    &["completions"],
+    &["man"],
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) struct Bed {
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) app: App,
     folder: tempfile::TempDir,
 }
@@ -55,7 +55,7 @@ impl Bed {
     /// With batches being run.
     pub(crate) fn running() -> Bed {
         let bed = Bed::new();
-        bed.api.control().start_dispatch().unwrap();
+        bed.api.control().start_dispatch(4).unwrap();
         bed
     }
 
@@ -87,7 +87,7 @@ impl Bed {
         })
         .unwrap();
         let control = Control::open(app.engine.clone(), app.data_dir.clone()).unwrap();
-        let api = Api::new(Arc::new(control), settings);
+        let api = Arc::new(Api::new(Arc::new(control), settings));
         Bed { api, app, folder }
     }
 
@@ -130,6 +130,6 @@ impl Bed {
 impl Drop for Bed {
     fn drop(&mut self) {
         // The dispatcher holds the engine, and the folder goes.
-        self.api.control().dispatch.drain();
+        self.api.control().dispatch.drained_within(std::time::Duration::from_secs(60));
     }
 }

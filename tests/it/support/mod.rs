@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod golden;
+pub(crate) mod live;
 pub(crate) mod qdrant_server;
 pub(crate) mod quarry;
 pub(crate) mod s3;

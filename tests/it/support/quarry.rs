@@ -81,7 +81,10 @@ impl Bench {
             .arg("--extractors")
             .arg(components("QUARRY_TEST_GUESTS", "test-guests"))
             .env_remove("QUARRY_EXTRACTORS")
-            .env_remove("QUARRY_SINK");
+            .env_remove("QUARRY_SINK")
+            .env_remove("QUARRY_API_KEY")
+            // Nobody's own settings.
+            .env("XDG_CONFIG_HOME", self.folder.path().join("no-settings"));
         command
     }
 

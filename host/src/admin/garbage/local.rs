@@ -60,6 +60,9 @@ impl Marking<'_> {
             match (batch, waits) {
                 (Some(_), Some(record)) if !record.status.is_terminal() => {}
                 (Some(_), _) => self.orphan(path, found.bytes, "a request that nobody will read"),
+                (None, _) if found.name.starts_with("server.json") => {
+                    self.orphan(path, found.bytes, "the address of a server that is gone");
+                }
                 (None, _) => self.keep(path, "not of a known form"),
             }
         }

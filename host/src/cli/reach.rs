@@ -1,0 +1,173 @@
+//! How commands reach the API: a server by its URL, the data directory in this process, or the
+//! server that holds it.
+
+use super::address::Address;
+use super::options::{GlobalOptions, opening};
+use crate::api::{Api, Request, Settings};
+use crate::app::App;
+use crate::client::{Client, Received, Sent};
+use crate::control::Control;
+use crate::error::{Code, Context, Error, Result};
+use crate::store::Store;
+use clap::Args;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file with a key is small.
+const KEY_BYTES_MAX: u64 = 4 << 10;
+
+#[derive(Args)]
+pub(super) struct Server {
+    /// Ask the server at this URL, with the key in QUARRY_API_KEY or a file; otherwise the data
+    /// directory itself, or the server that holds it
+    #[arg(long, value_name = "URL", env = "QUARRY_SERVER")]
+    server: Option<String>,
+    /// File with the API key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+/// One request.
+#[derive(Default)]
+pub(super) struct Ask {
+    pub(super) method: String,
+    /// Percent-encoded.
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) namespace: Option<String>,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) if_match: Option<String>,
+    pub(super) content_type: &'static str,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) enum Reach {
+    Here { api: Box<Api>, operator: String, _app: Box<App> },
+    There { client: Client, key: Option<String> },
+}
+
+/// Nobody can guess it.
+pub(super) fn operator_secret() -> String {
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Server {
+    fn key(&self) -> Result<Option<String>> {
+        let Some(file) = &self.key_file else {
+            return Ok(std::env::var("QUARRY_API_KEY").ok().filter(|key| !key.is_empty()));
+        };
+        let named = || format!("can not read the key in {}", file.display());
+        let size = std::fs::metadata(file).context(Code::NotFound, named)?.len();
+        if size > KEY_BYTES_MAX {
+            return Err(Error::invalid(named()));
+        }
+        let text = std::fs::read_to_string(file).context(Code::Invalid, named)?;
+        Ok(Some(text.trim().to_string()))
+    }
+
+    /// `makes`: a data directory that is not there is made.
+    pub(super) fn reach(&self, options: &GlobalOptions, makes: bool) -> Result<Reach> {
+        if let Some(url) = &self.server {
+            return Ok(Reach::There { client: Client::new(url)?, key: self.key()? });
+        }
+        let settings = opening(&options.settled()?);
+        if !makes && !Store::exists(&settings.data_dir.join("state")) {
+            let message = format!("there is no data directory {}", settings.data_dir.display());
+            return Err(Error::new(Code::NotFound, message)
+                .hint("name it with --data-dir, or a server with --server"));
+        }
+        match App::open(&settings) {
+            Ok(app) => here(app),
+            Err(error) if error.code() == Code::InUse => there(&settings.data_dir, error),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn here(app: App) -> Result<Reach> {
+    let control = Control::open(app.engine.clone(), app.data_dir.clone())?;
+    let operator = operator_secret();
+    let settings = Settings { operator: Some(operator.clone()), ..Settings::default() };
+    let api = Box::new(Api::new(Arc::new(control), settings));
+    Ok(Reach::Here { api, operator, _app: Box::new(app) })
+}
+
+/// Whoever may read the directory is its server's operator.
+fn there(data_dir: &Path, in_use: Error) -> Result<Reach> {
+    let address = Address::find(data_dir).ok_or(in_use)?;
+    Ok(Reach::There { client: Client::new(&address.url)?, key: Some(address.operator) })
+}
+
+impl Reach {
+    /// The answer, whatever its status.
+    pub(super) fn send(&self, ask: Ask) -> Result<Received> {
+        match self {
+            Reach::Here { api, operator, .. } => {
+                let response = api.answer(&Request {
+                    method: ask.method,
+                    path: ask.path,
+                    query: ask.query,
+                    authorization: Some(format!("Bearer {operator}")),
+                    namespace: ask.namespace,
+                    if_match: ask.if_match,
+                    idempotency_key: ask.idempotency_key,
+                    request_id: uuid::Uuid::now_v7().simple().to_string(),
+                    body: ask.body,
+                    ..Request::default()
+                });
+                let mut headers = response.headers.into_iter();
+                let content_type = headers.find(|(name, _)| *name == "content-type");
+                let content_type = content_type.map(|(_, value)| value).unwrap_or_default();
+                Ok(Received { status: response.status, content_type, body: response.body })
+            }
+            Reach::There { client, key } => {
+                let mut headers = vec![("content-type", ask.content_type.to_string())];
+                let mut add = |name, value: Option<String>| {
+                    headers.extend(value.map(|value| (name, value)));
+                };
+                add("authorization", key.as_ref().map(|key| format!("Bearer {key}")));
+                add("x-namespace", ask.namespace);
+                add("idempotency-key", ask.idempotency_key);
+                add("if-match", ask.if_match);
+                let target = match ask.query.as_str() {
+                    "" => ask.path,
+                    query => format!("{}?{query}", ask.path),
+                };
+                client.send(Sent { method: &ask.method, target: &target, headers, body: ask.body })
+            }
+        }
+    }
+
+    /// The answer of a request that has to succeed.
+    pub(super) fn ask(&self, ask: Ask) -> Result<Value> {
+        let received = succeeded(self.send(ask)?)?;
+        if received.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&received.body)
+            .context(Code::Internal, || "the answer is not JSON".to_string())
+    }
+}
+
+/// An answer that is no success becomes the error that it tells of.
+pub(super) fn succeeded(received: Received) -> Result<Received> {
+    if (200..300).contains(&received.status) {
+        return Ok(received);
+    }
+    let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    let code = text("/error/code").and_then(Code::parse).unwrap_or(match received.status {
+        429 | 502..=504 => Code::Unavailable,
+        500.. => Code::Internal,
+        _ => Code::Invalid,
+    });
+    let status = received.status;
+    let unknown = || format!("the server answered {status}: {body}");
+    let mut error = Error::new(code, text("/error/message").map_or_else(unknown, str::to_string));
+    if let Some(hint) = text("/error/details/hint") {
+        error = error.hint(hint);
+    }
+    Err(error)
+}

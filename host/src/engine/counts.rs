@@ -1,0 +1,46 @@
+//! What is counted for whoever watches the process; `api/metrics.rs` says what each name means.
+//! Labels have few values: nothing that a guest or an object chooses becomes one.
+
+use super::extract::Extracted;
+use super::patience::Class;
+use super::plan::PlannedCollection;
+use crate::model::Funnel;
+use metrics::{counter, histogram};
+use std::time::Duration;
+
+/// The calls for a partition have ended.
+pub fn extracted(collection: &PlannedCollection, extracted: &Extracted, took: Duration) {
+    let extractor = collection.extractor.to_string();
+    let calls = u64::from(extracted.calls);
+    counter!("quarry_guest_calls_total", "extractor" => extractor.clone()).increment(calls);
+    histogram!("quarry_guest_seconds", "extractor" => extractor).record(took.as_secs_f64());
+}
+
+/// A partition is committed.
+pub fn committed(collection: &PlannedCollection, funnel: &Funnel) {
+    let tier = collection.tier.to_string();
+    counter!("quarry_partitions_total", "tier" => tier).increment(1);
+    let extractor = collection.extractor.to_string();
+    let outcomes = [
+        ("filtered", funnel.filtered),
+        ("missing", funnel.missing),
+        ("succeeded", funnel.succeeded),
+        ("failed", funnel.failed),
+        ("skipped", funnel.skipped),
+    ];
+    for (outcome, rows) in outcomes {
+        let labels = [("extractor", extractor.clone()), ("outcome", outcome.to_string())];
+        counter!("quarry_rows_total", &labels).increment(rows);
+    }
+    counter!("quarry_documents_total", "extractor" => extractor).increment(funnel.documents);
+}
+
+/// Documents were written to the sink.
+pub fn sunk(took: Duration) {
+    histogram!("quarry_sink_seconds").record(took.as_secs_f64());
+}
+
+/// An effect failed and will be tried again.
+pub fn retried(class: Class) {
+    counter!("quarry_retries_total", "class" => class.as_str()).increment(1);
+}
