@@ -3,3 +3,5 @@
 mod buckets;
 mod errors;
 mod namespaces;
+mod schedules;
+mod webhooks;

@@ -53,8 +53,18 @@ impl Bed {
     }
 
     pub(crate) fn with(settings: Settings) -> Bed {
+        Bed::open(settings, None)
+    }
+
+    /// With a clock that only moves when it is told to.
+    pub(crate) fn at(now: &str) -> Bed {
+        let now = chrono::DateTime::parse_from_rfc3339(now).unwrap().to_utc();
+        Bed::open(Settings::default(), Some(quarry::env::Env::fixed(now)))
+    }
+
+    fn open(settings: Settings, env: Option<quarry::env::Env>) -> Bed {
         let folder = tempfile::tempdir().unwrap();
-        let app = App::open(&quarry::app::Settings {
+        let mut app = App::open(&quarry::app::Settings {
             data_dir: folder.path().join("data"),
             cache_dir: None,
             artifacts: None,
@@ -69,6 +79,9 @@ impl Bed {
             limits: quarry::plugin::Limits::default(),
         })
         .unwrap();
+        if let Some(env) = env {
+            Arc::get_mut(&mut app.engine).unwrap().env = env;
+        }
         let control = Control::open(app.engine.clone(), app.data_dir.clone()).unwrap();
         let api = Api::new(Arc::new(control), settings);
         Bed { api, app, folder }
