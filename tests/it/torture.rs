@@ -12,7 +12,7 @@ mod soak;
 use kinds::world::World;
 use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
-use kinds::{Torture, effects, faulty, rebuild, sim};
+use kinds::{Torture, effects, faulty, rebuild, sim, webhooks};
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
     let work = tempfile::tempdir().unwrap();
@@ -63,6 +63,11 @@ fn a_row_that_kills_its_host_is_found_and_buried() {
     println!("{starts} starts");
     assert_eq!(record.status.as_str(), "COMPLETED_WITH_ERRORS");
     assert_eq!(record.collections[0].funnel.succeeded, 7);
+}
+
+#[test]
+fn every_event_is_delivered_although_sender_and_receiver_die() {
+    println!("{}", figure(webhooks::run, &[("kills", 6)]));
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) mod power;
 pub(crate) mod rebuild;
 pub(crate) mod sim;
 pub(crate) mod soak;
+pub(crate) mod webhooks;
 pub(crate) mod world;
 
 /// One run of one kind.
@@ -40,6 +41,7 @@ const KINDS: &[Kind] = &[
     ("sim", "--seeds 2000 --seed 1 --steps 12", sim::run),
     ("fuzz", "--seconds 600 [--target NAME] --seed 1 [--case N]", fuzz::run),
     ("fuzz-child", "(what fuzz starts) --target NAME --folder NAME", fuzz::child),
+    ("webhooks", "--kills 100 --seed 1", webhooks::run),
     ("soak", "--minutes 30 --objects 2000 --seed 1", soak::run),
 ];
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::store::catalog::{
     Action, MissedRuns, Namespace, RunCause, RunStatus, Schedule, ScheduleRun, Timing,
 };
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike, SecondsFormat};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -293,9 +293,13 @@ impl When {
 }
 
 fn moment(text: &str) -> Result<DateTime<chrono::Utc>> {
+    let wrong = |message: &str| Error::invalid(message).field("/starting_at");
     let read = DateTime::parse_from_rfc3339(text);
-    read.map(|at| at.to_utc())
-        .map_err(|error| Error::invalid("it is not a time").field("/starting_at").source(error))
+    let at = read.map_err(|error| wrong("it is not a time").source(error))?.to_utc();
+    match (1970..9000).contains(&at.year()) {
+        true => Ok(at),
+        false => Err(wrong("it is too far from now")),
+    }
 }
 
 fn action(call: &Call, namespace: &Namespace, body: ScheduleAction) -> Result<Action> {

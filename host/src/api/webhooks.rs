@@ -91,7 +91,7 @@ struct WebhookConfig {
     #[schemars(length(min = 1, max = 2_048), extend("pattern" = "^[hH][tT][tT][pP][sS]?://[^/]"))]
     url: String,
     /// Sent with every message.
-    #[schemars(extend("maxProperties" = 20))]
+    #[schemars(extend("maxProperties" = 16))]
     headers: Option<BTreeMap<String, String>>,
     /// Seconds from connecting to the end of the answer (10).
     #[schemars(range(min = 0.1, max = 30))]
@@ -113,10 +113,10 @@ struct WebhookInput {
     #[schemars(length(min = 1, max = 100))]
     event_types: Vec<WebhookEventType>,
     /// Only events whose kind begins with one of these words.
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 50), inner(regex(pattern = "^[a-z_]{1,64}$")))]
     resource_types: Option<Vec<String>>,
     /// Only events about these buckets, collections, batches, …
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), inner(regex(pattern = "^[A-Za-z0-9_-]{1,128}$")))]
     resource_ids: Option<Vec<String>>,
     /// Ids or names: listen there, not only where the webhook is.
     #[schemars(length(max = 100))]
@@ -290,7 +290,7 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<()> {
         let fits = HeaderName::from_bytes(name.as_bytes()).is_ok()
             && HeaderValue::from_str(value).is_ok()
             && name.len() <= 128
-            && value.len() <= 1_024;
+            && value.len() <= 512;
         if !fits || OWN.contains(&name.to_ascii_lowercase().as_str()) {
             let message = format!("`{name}` can not be sent as a header");
             return Err(Error::invalid(message)

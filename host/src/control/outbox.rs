@@ -159,21 +159,22 @@ impl Control {
             let Some(occurrence) = store.find::<Occurrence>(key)? else { continue };
             let endpoint = webhook.id.as_str();
             let known = store.find::<Delivery>(&place(endpoint, &occurrence.id))?;
+            let mut before = None;
             let delivery = match known {
                 None => fresh(endpoint, &webhook.namespace, &occurrence, key, &now),
-                Some(known) if known.status == DeliveryStatus::Pending => continue,
-                Some(known) if known.status == DeliveryStatus::Delivered && replay.only_failed => {
-                    continue;
+                Some(known) if !wanted_again(&known, replay, &now) => continue,
+                Some(known) => {
+                    before = Some(known.clone());
+                    Delivery {
+                        status: DeliveryStatus::Pending,
+                        failures: 0,
+                        next_at: Some(now.clone()),
+                        ended_at: None,
+                        ..known
+                    }
                 }
-                Some(known) => Delivery {
-                    status: DeliveryStatus::Pending,
-                    failures: 0,
-                    next_at: Some(now.clone()),
-                    ended_at: None,
-                    ..known
-                },
             };
-            ops.extend(make_due(&delivery, None)?);
+            ops.extend(make_due(&delivery, before.as_ref())?);
             made += 1;
         }
         store.commit(ops)?;
@@ -199,6 +200,15 @@ impl Control {
         let took = self.engine.env.uptime().saturating_sub(began);
         let attempt = Attempt::of(&outcome, now, took);
         Ok(Trial { event: occurrence.id, delivered: outcome.delivered(), attempt })
+    }
+}
+
+/// One that waits for a later attempt need not wait; one that is due is perhaps on its way.
+fn wanted_again(known: &Delivery, replay: &Replay, now: &str) -> bool {
+    match known.status {
+        DeliveryStatus::Pending => known.next_at.as_deref().is_some_and(|at| at > now),
+        DeliveryStatus::Delivered => !replay.only_failed,
+        DeliveryStatus::Failed | DeliveryStatus::Canceled => true,
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 pub const RUNS_KEPT: usize = 100;
 /// The clock on the wall may be set.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
+const ERROR_BYTES_MAX: usize = 2 << 10;
 const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
 
 /// What a schedule asks for.
@@ -254,7 +255,9 @@ impl Control {
             }
             Err(error) => {
                 run.status = RunStatus::Failed;
-                run.error = Some(error.chain());
+                let mut text = error.chain();
+                text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+                run.error = Some(text);
                 run.batch = None;
                 "schedule.failed"
             }

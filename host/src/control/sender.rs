@@ -121,6 +121,12 @@ fn keep(
 ) -> std::result::Result<(), ()> {
     let sent = landed?;
     flight.landed(&sent, control.engine.env.now());
+    let result = match &sent.outcome {
+        outcome if outcome.delivered() => "delivered",
+        Outcome::Answered(_) | Outcome::Failed(_) => "failed",
+        Outcome::Refused(_) => "refused",
+    };
+    metrics::counter!("quarry_webhook_attempts_total", "result" => result).increment(1);
     control.settle(&sent).map_err(|error| {
         tracing::error!("what became of a webhook's message is not kept: {}", error.chain());
     })

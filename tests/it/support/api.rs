@@ -62,16 +62,29 @@ impl Bed {
     pub(crate) fn with(settings: Settings) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        Bed::open(settings, folder, &data)
+        Bed::open(settings, folder, &data, None)
     }
 
     /// Over a data directory that is there already.
     pub(crate) fn over(data: &std::path::Path) -> Bed {
-        Bed::open(Settings::default(), tempfile::tempdir().unwrap(), data)
+        Bed::open(Settings::default(), tempfile::tempdir().unwrap(), data, None)
     }
 
-    fn open(settings: Settings, folder: tempfile::TempDir, data: &std::path::Path) -> Bed {
-        let app = App::open(&quarry::app::Settings {
+    /// With a clock that only moves when it is told to.
+    pub(crate) fn at(now: &str) -> Bed {
+        let now = chrono::DateTime::parse_from_rfc3339(now).unwrap().to_utc();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Bed::open(Settings::default(), folder, &data, Some(quarry::env::Env::fixed(now)))
+    }
+
+    fn open(
+        settings: Settings,
+        folder: tempfile::TempDir,
+        data: &std::path::Path,
+        env: Option<quarry::env::Env>,
+    ) -> Bed {
+        let mut app = App::open(&quarry::app::Settings {
             data_dir: data.to_path_buf(),
             cache_dir: None,
             artifacts: None,
@@ -86,6 +99,9 @@ impl Bed {
             limits: quarry::plugin::Limits::default(),
         })
         .unwrap();
+        if let Some(env) = env {
+            Arc::get_mut(&mut app.engine).unwrap().env = env;
+        }
         let control = Control::open(app.engine.clone(), app.data_dir.clone()).unwrap();
         let api = Arc::new(Api::new(Arc::new(control), settings));
         Bed { api, app, folder }
