@@ -100,7 +100,7 @@ def main():
         if not server.alive():
             raise SystemExit("error: the server ended:\n" + "".join(server.log))
         seconds = time.monotonic() - started
-        print(f"{total} cases over {operations} operations in {seconds:.0f} s, seed {arguments.seed}")
+        print(f"{total} cases over {operations} operations in {seconds:.0f} s")
     sys.exit(0 if code == 0 and total >= arguments.cases else 1)
 
 

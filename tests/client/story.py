@@ -132,7 +132,8 @@ class Check:
     def holds(self, what, condition, found=""):
         self.asserted += 1
         if not condition:
-            self.problems.append(f"{what} does not hold" + (f": {found!r:.300}" if found != "" else ""))
+            shown = f": {found!r:.300}" if found != "" else ""
+            self.problems.append(f"{what} does not hold{shown}")
 
     def refused(self, status, *arguments, stranger=False, **named):
         """The operation raises the client's exception, with the envelope of errors in it."""

@@ -91,7 +91,8 @@ def create(story):
         answer = call()
         call.same("names", sorted(one.collection_name for one in answer.results), names)
         call.same("total_count", answer.total_count, 4)
-        call.same("found", [one.collection_name for one in call(search="chunk").results], ["chunks"])
+        found = call(search="chunk").results
+        call.same("found", [one.collection_name for one in found], ["chunks"])
     with story.check("list_collections") as call:
         by_name = SortOption(field="collection_name", direction="desc")
         answer = call(list_collections_request=ListCollectionsRequest(sort=by_name))
@@ -151,8 +152,9 @@ def change(story):
         call.refused(404, "nothing", collection_export_request=request)
     rows = [{"id": "a", "text": "one", "size": 1}, {"id": "b", "text": "two", "size": 2}]
     with story.check("infer_import_schema") as call:
-        fields = {one.path: one.type for one in call(SchemaInferenceRequest(sample_rows=rows)).fields}
-        call.same("types", fields, {"id": "string", "text": "string", "size": "integer"})
+        fields = call(SchemaInferenceRequest(sample_rows=rows)).fields
+        types = {one.path: one.type for one in fields}
+        call.same("types", types, {"id": "string", "text": "string", "size": "integer"})
     mapping = ImportMapping(
         fields=[
             FieldMapping(

@@ -176,10 +176,9 @@ def change(story):
         call.same("mark", field(get("chunks", made.note), "mark"), 1)
     with story.check("bulk_update") as call:
         wanted = every(condition("title", "eq", "Soup"))
-        soups = story.methods["list_documents"]
-        number = len(
-            soups("chunks", list_documents_request=ListDocumentsRequest(filters=wanted, limit=100)).results
-        )
+        soups = ListDocumentsRequest(filters=wanted, limit=100)
+        soups = story.methods["list_documents"]("chunks", list_documents_request=soups)
+        number = len(soups.results)
         request = BulkUpdateDocumentsRequest(filters=wanted, update_data={"mark": 2})
         answer = call("chunks", request)
         call.same("updated_count", answer.updated_count, number)
