@@ -6,11 +6,14 @@ use crate::model::Scope;
 use crate::store::catalog::{Bucket, Collection, Namespace};
 
 pub(super) struct Call<'a> {
+    pub(super) api: &'a super::Api,
     pub(super) control: &'a Control,
     pub(super) caller: &'a Caller,
     pub(super) request_id: &'a str,
     /// `X-Namespace`: id or name.
     pub(super) namespace: Option<&'a str>,
+    /// The last server-sent event that was received.
+    pub(super) last_event_id: Option<&'a str>,
     /// Parts of the path by the names in its template.
     pub(super) path: Vec<(String, String)>,
 }

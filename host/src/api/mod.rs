@@ -1,33 +1,54 @@
 //! REST: every operation is declared once, and router, checks, description (`/openapi.json`) and
 //! command line are made from that.
 //!
-//! A request goes through [`Api::answer`]: find the operation, who asks, parse and check query and
-//! body against the schema, call it, encode. Operations block and run on threads of their own;
-//! only `server` is asynchronous.
+//! A request goes through [`Api::begin`]: find the operation, who asks, how often; an equal request
+//! with the same Idempotency-Key that is known or being worked on; parse and check query and body
+//! against the schema, call it, encode. Operations block and run on threads of their own; only
+//! `server` is asynchronous.
 
+mod batches;
 mod buckets;
 mod call;
+mod collections;
+mod exchange;
+mod extractors;
 mod failure;
 mod filters;
+mod idempotency;
+mod keys;
 mod listing;
+mod metrics;
 mod namespaces;
 mod openapi;
 mod operation;
+mod origin;
+mod rate;
 mod schema;
 mod server;
+mod stream;
+mod system;
+mod tasks;
 
-pub use server::{Server, ServerSettings};
+pub use exchange::{Request, Response};
+pub use idempotency::Waiting;
+pub use openapi::{Shape, description, operations};
+pub use rate::Rate;
+pub use server::{Ended, Server, ServerSettings};
 
 use crate::control::{Caller, Control};
 use crate::error::{Code, Error, Result};
 use crate::model::Scope;
 use axum::http::Method;
 use call::Call;
+use exchange::{encode, matches, percent_decode};
+use idempotency::{Claim, Flights};
 use operation::{Handler, Operation, Plainly, Table};
 use schema::Definitions;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use subtle::ConstantTimeEq;
 
 /// The whole API over one engine.
 pub struct Api {
@@ -37,35 +58,36 @@ pub struct Api {
     /// Path templates to the operations of their methods.
     router: matchit::Router<BTreeMap<String, usize>>,
     settings: Settings,
+    rates: rate::Rates,
+    flights: Flights,
+    probes: system::Probes,
+    description: OnceLock<Value>,
 }
 
 /// What answers depend on besides the engine.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// Ask for a key even while there is none.
     pub keys_required: bool,
+    /// Whoever shows this is the operator, who needs no key: commands that may read the data
+    /// directory anyway.
+    pub operator: Option<String>,
+    /// Of each key; no limit if absent.
+    pub rate: Option<Rate>,
 }
 
-/// A request, whoever brought it.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    pub method: String,
-    pub path: String,
-    /// As in the URL, without the question mark.
-    pub query: String,
-    pub authorization: Option<String>,
-    pub namespace: Option<String>,
-    pub if_match: Option<String>,
-    pub if_none_match: Option<String>,
-    pub request_id: String,
-    pub body: Vec<u8>,
+/// What became of a request.
+pub enum Begun {
+    Answered(Response),
+    /// An equal one is being worked on, and its answer is the answer to this one.
+    Elsewhere(Waiting),
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct Response {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
+/// An operation that somebody may call.
+struct Admitted<'a> {
+    operation: &'a Operation,
+    path: Vec<(String, String)>,
+    caller: Caller,
 }
 
 /// What goes wrong with a request, with all places where it does.
@@ -89,16 +111,31 @@ impl From<(Error, Vec<Value>)> for Failed {
     }
 }
 
+/// Of a body that no operation takes: it is read to say so.
+const OTHER_BODY_BYTES_MAX: usize = 64 << 10;
+
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    batches::declare(table);
+    tasks::declare(table);
+    collections::declare(table);
+    extractors::declare(table);
+    keys::declare(table);
+    system::declare(table);
+}
+
+fn declared() -> (Vec<Operation>, Definitions) {
+    let mut table = Table::new();
+    declare(&mut table);
+    let Table { operations, schemas, .. } = table;
+    (operations, schemas.finish())
 }
 
 impl Api {
     pub fn new(control: Arc<Control>, settings: Settings) -> Api {
-        let mut table = Table::new();
-        declare(&mut table);
-        let Table { operations, schemas, .. } = table;
+        metrics::start();
+        let (operations, definitions) = declared();
         let mut paths: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
         for (at, operation) in operations.iter().enumerate() {
             let methods = paths.entry(operation.path).or_default();
@@ -108,7 +145,20 @@ impl Api {
         for (path, methods) in paths {
             router.insert(path, methods).expect("paths of operations do not clash");
         }
-        Api { control, operations, definitions: schemas.finish(), router, settings }
+        let rates = rate::Rates::new(settings.rate);
+        let (flights, probes) = (Flights::default(), system::Probes::default());
+        let description = OnceLock::new();
+        Api {
+            control,
+            operations,
+            definitions,
+            router,
+            settings,
+            rates,
+            flights,
+            probes,
+            description,
+        }
     }
 
     pub fn control(&self) -> &Arc<Control> {
@@ -117,15 +167,71 @@ impl Api {
 
     /// The description of the API, OpenAPI 3.1.
     pub fn description(&self) -> Value {
-        openapi::describe(&self.operations, &self.definitions)
+        let describe = || openapi::describe(&self.operations, &self.definitions);
+        self.description.get_or_init(describe).clone()
     }
 
-    /// Never fails: errors are answers.
+    /// Whether somebody without a key may do everything.
+    pub fn is_open(&self) -> Result<bool> {
+        Ok(!self.settings.keys_required && !self.control.has_keys()?)
+    }
+
+    /// Never fails: errors are answers. Waits for an equal request that is being worked on.
     pub fn answer(&self, request: &Request) -> Response {
-        match self.serve(request) {
-            Ok(response) => response,
-            Err(failed) => self.refuse(request, failed),
+        loop {
+            match self.begin(request) {
+                Begun::Answered(response) => return response,
+                Begun::Elsewhere(waiting) => {
+                    if let Some(response) = futures::executor::block_on(waiting.answer()) {
+                        return response;
+                    }
+                }
+            }
         }
+    }
+
+    /// As [`Api::answer`], but leaves the waiting to the caller.
+    pub fn begin(&self, request: &Request) -> Begun {
+        let started = Instant::now();
+        let (operation, begun) = match self.admit(request) {
+            Ok(admitted) => (admitted.operation.id, self.work(&admitted, request)),
+            Err(failed) => ("none", Begun::Answered(self.refuse(request, failed))),
+        };
+        if let Begun::Answered(response) = &begun {
+            metrics::answered(operation, response.status, started.elapsed());
+        }
+        begun
+    }
+
+    fn work(&self, admitted: &Admitted, request: &Request) -> Begun {
+        let rate = match self.rates.count(&admitted.caller) {
+            Ok(rate) => rate,
+            Err(failed) => return Begun::Answered(self.refuse(request, failed)),
+        };
+        let perform = || {
+            let done = self.perform(admitted, request);
+            done.unwrap_or_else(|failed| self.refuse(request, failed))
+        };
+        let operation = admitted.operation;
+        let key = request.idempotency_key.as_ref();
+        let key = key.filter(|_| operation.method == Method::POST && !reads(operation));
+        let mut response = match key.map(|key| self.claim(&admitted.caller, request, key)) {
+            None => perform(),
+            Some(Ok(Claim::Answer(response))) => response,
+            Some(Ok(Claim::Wait(waiting))) => return Begun::Elsewhere(waiting),
+            Some(Ok(Claim::First(ticket))) => {
+                let begun = match ticket.begun() {
+                    Ok(begun) => begun,
+                    Err(error) => return Begun::Answered(self.refuse(request, error.into())),
+                };
+                let (response, wrote) = self.control.engine.store.accompanied(begun, perform);
+                self.land(&ticket, &response, operation.secret, wrote);
+                response
+            }
+            Some(Err(error)) => self.refuse(request, error.into()),
+        };
+        response.headers.extend(rate);
+        Begun::Answered(response)
     }
 
     fn refuse(&self, request: &Request, failed: Failed) -> Response {
@@ -136,26 +242,42 @@ impl Api {
         headers.push(("content-type", "application/json".to_string()));
         match status {
             401 => headers.push(("www-authenticate", "Bearer".to_string())),
-            429 | 503 => headers.push(("retry-after", "1".to_string())),
+            429 | 503 if !headers.iter().any(|(name, _)| *name == "retry-after") => {
+                headers.push(("retry-after", "1".to_string()))
+            }
             _ => {}
         }
         Response { status, headers, body: body.to_string().into_bytes() }
     }
 
-    fn serve(&self, request: &Request) -> std::result::Result<Response, Failed> {
+    fn admit(&self, request: &Request) -> std::result::Result<Admitted<'_>, Failed> {
         let (operation, path) = self.find(request)?;
+        if operation.public {
+            return Ok(Admitted { operation, path, caller: Caller::anybody() });
+        }
         let caller = self.caller(request)?;
         if !caller.may(operation.scope) {
             let scope = format!("{:?}", operation.scope).to_lowercase();
             let message = format!("the key may not do this: it needs the scope `{scope}`");
             return Err(Error::new(Code::Forbidden, message).into());
         }
+        Ok(Admitted { operation, path, caller })
+    }
+
+    fn perform(
+        &self,
+        admitted: &Admitted,
+        request: &Request,
+    ) -> std::result::Result<Response, Failed> {
+        let operation = admitted.operation;
         let call = Call {
+            api: self,
             control: &self.control,
-            caller: &caller,
+            caller: &admitted.caller,
             request_id: &request.request_id,
             namespace: request.namespace.as_deref(),
-            path,
+            last_event_id: request.last_event_id.as_deref(),
+            path: admitted.path.clone(),
         };
         if let Some(wanted) = &request.if_match
             && operation.method != Method::GET
@@ -164,6 +286,13 @@ impl Api {
         }
         let answer = self.call(operation, &call, request)?;
         Ok(encode(operation, request, answer))
+    }
+
+    /// Bytes that the body of such a request may have, whoever sends it.
+    pub fn body_bytes_max(&self, method: &str, path: &str) -> usize {
+        let found = self.router.at(path).ok().and_then(|found| found.value.get(method));
+        let body = found.and_then(|at| self.operations[*at].body.as_ref());
+        body.map_or(OTHER_BODY_BYTES_MAX, |body| body.bytes_max)
     }
 
     fn find(
@@ -194,7 +323,7 @@ impl Api {
     /// On a fresh installation nobody has a key yet, and everybody on this machine is the operator.
     fn caller(&self, request: &Request) -> Result<Caller> {
         let Some(authorization) = &request.authorization else {
-            if !self.settings.keys_required && !self.control.has_keys()? {
+            if self.is_open()? {
                 return Ok(Caller::operator());
             }
             return Err(Error::new(Code::Unauthenticated, "an API key is needed")
@@ -203,10 +332,14 @@ impl Api {
         let bearer =
             authorization.split_once(' ').filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
         let secret = bearer.map_or(authorization.as_str(), |(_, secret)| secret);
-        if !self.settings.keys_required && !self.control.has_keys()? {
+        let secret = secret.trim();
+        let operator = self.settings.operator.as_ref();
+        if operator.is_some_and(|known| known.as_bytes().ct_eq(secret.as_bytes()).into())
+            || self.is_open()?
+        {
             return Ok(Caller::operator());
         }
-        self.control.caller(secret.trim())
+        self.control.caller(secret)
     }
 
     fn call(
@@ -241,7 +374,7 @@ impl Api {
             body: Vec::new(),
             ..request.clone()
         };
-        let response = self.serve(&read)?;
+        let response = self.perform(&self.admit(&read)?, &read)?;
         let tag = response.headers.iter().find(|(name, _)| *name == "etag");
         let tag = tag.map(|(_, tag)| tag.as_str()).unwrap_or_default();
         if matches(wanted, tag) {
@@ -251,54 +384,6 @@ impl Api {
             .hint("read it again and decide anew")
             .into())
     }
-}
-
-/// Whether a list of entity tags holds this one, or any.
-fn matches(wanted: &str, tag: &str) -> bool {
-    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_string();
-    wanted.split(',').any(|one| one.trim() == "*" || (!tag.is_empty() && plain(one) == plain(tag)))
-}
-
-fn encode(operation: &Operation, request: &Request, answer: Plainly) -> Response {
-    let (content_type, body) = match answer {
-        Plainly::Json(_) if operation.answer.is_none() => {
-            return Response { status: operation.status, headers: Vec::new(), body: Vec::new() };
-        }
-        Plainly::Json(value) => ("application/json".to_string(), value.to_string().into_bytes()),
-        Plainly::Bytes { content_type, bytes } => (content_type, bytes),
-    };
-    let mut headers = vec![("content-type", content_type)];
-    if operation.method == Method::GET {
-        let tag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
-        let known = request.if_none_match.as_ref().is_some_and(|wanted| matches(wanted, &tag));
-        headers.push(("etag", tag));
-        if known {
-            return Response { status: 304, headers, body: Vec::new() };
-        }
-    }
-    Response { status: operation.status, headers, body }
-}
-
-/// `None` for what is not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |digits: &[u8]| {
-            std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
-        };
-        match (first, tail.get(..2).and_then(hex)) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Whether an operation changes nothing.

@@ -19,6 +19,43 @@ const FAILURES: [(u16, &str); 10] = [
     (503, "The service can not answer right now"),
 ];
 
+/// An operation as others see it.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub id: &'static str,
+    pub method: String,
+    pub path: &'static str,
+    pub tag: &'static str,
+    pub summary: &'static str,
+    pub takes_body: bool,
+    /// Names of the query's parameters.
+    pub query: Vec<String>,
+}
+
+/// The description of the API, OpenAPI 3.1.
+pub fn description() -> Value {
+    let (operations, definitions) = super::declared();
+    describe(&operations, &definitions)
+}
+
+/// All operations, in the order of the description.
+pub fn operations() -> Vec<Shape> {
+    let (operations, definitions) = super::declared();
+    let shape = |operation: &Operation| {
+        let query = definitions.resolve(&operation.query)["properties"].as_object();
+        Shape {
+            id: operation.id,
+            method: operation.method.to_string(),
+            path: operation.path,
+            tag: operation.tag,
+            summary: operation.summary,
+            takes_body: operation.body.is_some(),
+            query: query.map(|all| all.keys().cloned().collect()).unwrap_or_default(),
+        }
+    };
+    operations.iter().map(shape).collect()
+}
+
 pub(super) fn describe(operations: &[Operation], definitions: &Definitions) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations {
@@ -65,6 +102,9 @@ fn one(operation: &Operation, definitions: &Definitions) -> Value {
         "parameters": parameters(operation, definitions),
         "responses": responses(operation),
     });
+    if operation.public {
+        described["security"] = json!([]);
+    }
     if let Some(body) = &operation.body {
         described["requestBody"] = json!({
             "required": body.required,
@@ -98,7 +138,9 @@ fn parameters(operation: &Operation, definitions: &Definitions) -> Value {
         let schema = json!({ "type": "string" });
         json!({ "name": name, "in": "header", "description": text, "schema": schema })
     };
-    all.push(header("X-Namespace", "Id or name; the one called default if absent"));
+    if !operation.public {
+        all.push(header("X-Namespace", "Id or name; the one called default if absent"));
+    }
     match operation.method.as_str() {
         "GET" => {
             all.push(header("If-None-Match", "ETag of an answer: 304 if it is still the same"))
@@ -143,6 +185,12 @@ fn responses(operation: &Operation) -> Value {
     }
     let schema = json!({ "$ref": "#/components/schemas/ErrorResponse" });
     for (status, description) in FAILURES {
+        let schema = match &operation.answer {
+            Some(answer) if operation.otherwise == Some(status) => {
+                json!({ "anyOf": [answer, schema] })
+            }
+            _ => schema.clone(),
+        };
         let content = json!({ "application/json": { "schema": schema } });
         let failure = json!({ "description": description, "content": content });
         all.insert(status.to_string(), failure);

@@ -26,8 +26,14 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     /// What a key has to be allowed.
     pub(super) scope: Scope,
+    /// Nobody is asked for a key.
+    pub(super) public: bool,
+    /// The answer shows a secret, once: it is not kept for those who ask again.
+    pub(super) secret: bool,
     /// Of the answer that is no error.
     pub(super) status: u16,
+    /// Of an answer of the same shape that says no.
+    pub(super) otherwise: Option<u16>,
     pub(super) query: Value,
     pub(super) body: Option<Body>,
     /// `None`: no content.
@@ -63,7 +69,12 @@ pub(super) enum Handler {
 /// An answer that may be something else than JSON.
 pub(super) enum Plainly {
     Json(Value),
-    Bytes { content_type: String, bytes: Vec<u8> },
+    /// With the status that the operation has for it.
+    Otherwise(Value),
+    Bytes {
+        content_type: String,
+        bytes: Vec<u8>,
+    },
 }
 
 /// The query of an operation that takes none.
@@ -245,6 +256,31 @@ impl Table {
         operation
     }
 
+    /// A read that answers in one shape whether all is well, which `bool` says, or not (503).
+    pub(super) fn check<R>(
+        &mut self,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        handler: fn(&Call) -> Result<(bool, R)>,
+    ) -> &mut Operation
+    where
+        R: Serialize + JsonSchema + 'static,
+    {
+        let run: Plain = Box::new(move |call, _, _| {
+            let (well, answer) = handler(call)?;
+            let answer = serde_json::to_value(answer)
+                .context(Code::Internal, || format!("can not encode the answer of {id}"))?;
+            Ok(if well { Plainly::Json(answer) } else { Plainly::Otherwise(answer) })
+        });
+        let answer = Some(self.schemas.given::<R>());
+        let query = self.schemas.taken::<NoQuery>();
+        let run = Handler::Plain(run);
+        let operation = self.keep(Method::GET, path, id, summary, query, None, answer, run);
+        operation.otherwise = Some(503);
+        operation
+    }
+
     #[allow(clippy::too_many_arguments, reason = "it is the constructor of them all")]
     fn keep(
         &mut self,
@@ -271,7 +307,10 @@ impl Table {
             tag: self.tag,
             summary,
             scope,
+            public: false,
+            secret: false,
             status,
+            otherwise: None,
             query,
             body,
             answer,
@@ -298,6 +337,18 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
 impl Operation {
     pub(super) fn scope(&mut self, scope: Scope) -> &mut Operation {
         self.scope = scope;
+        self
+    }
+
+    /// Whoever asks gets an answer, with a key or without.
+    pub(super) fn public(&mut self) -> &mut Operation {
+        self.public = true;
+        self
+    }
+
+    /// The answer shows a secret that is shown once.
+    pub(super) fn secret(&mut self) -> &mut Operation {
+        self.secret = true;
         self
     }
 

@@ -1,42 +1,84 @@
-//! HTTP around the API.
+//! HTTP around the API: reads requests, lets so many in, and shows everybody else out.
 
-use super::{Api, Request, Response, failure};
+use super::origin::{Origins, is_local};
+use super::{Api, Begun, Request, Response, failure, metrics, stream};
 use crate::error::{Code, Context, Error, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-/// Bytes of any body at most; operations have smaller limits of their own.
-const BODY_BYTES_MAX: usize = 128 << 20;
 /// How long the body of a request may take to come.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
+/// KiB of bodies in memory at once; one that does not fit waits.
+const BODIES_KIB_MAX: u32 = 512 << 10;
+/// Even a full server says that it is alive.
+const ALIVE: &str = "/healthz";
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     pub listen: SocketAddr,
     /// Requests that are worked on at once; the others wait.
     pub requests_max: usize,
+    /// Requests that are here at once, with those that wait; those beyond are refused.
+    pub waiting_max: usize,
+    /// How long requests may take to end once the server stops.
+    pub drain: Duration,
+    /// Origins whose pages may send requests, `*` for all.
+    pub origins: Vec<String>,
+    /// Whoever can reach the port may do all, by whatever name they found it.
+    pub insecure: bool,
+}
+
+impl ServerSettings {
+    pub fn new(listen: SocketAddr) -> ServerSettings {
+        ServerSettings {
+            listen,
+            requests_max: 64,
+            waiting_max: 4096,
+            drain: Duration::from_secs(10),
+            origins: Vec::new(),
+            insecure: false,
+        }
+    }
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request was answered.
+    Drained,
+    /// Some took longer than they were given.
+    CutOff,
 }
 
 /// A server that listens.
 pub struct Server {
-    api: Arc<Api>,
+    shared: Shared,
     listener: TcpListener,
     address: SocketAddr,
-    requests: Arc<Semaphore>,
+    drain: Duration,
 }
 
 #[derive(Clone)]
 struct Shared {
     api: Arc<Api>,
     requests: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
+    origins: Arc<Origins>,
+    insecure: bool,
 }
 
 impl Server {
@@ -45,8 +87,17 @@ impl Server {
         let listener =
             TcpListener::bind(settings.listen).await.context(Code::Unavailable, named)?;
         let address = listener.local_addr().context(Code::Unavailable, named)?;
-        let requests = Arc::new(Semaphore::new(settings.requests_max));
-        Ok(Server { api, listener, address, requests })
+        let shared = Shared {
+            api,
+            requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
+            bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX as usize)),
+            streams: stream::permits(),
+            waiting: Arc::default(),
+            waiting_max: settings.waiting_max,
+            origins: Arc::new(Origins(settings.origins.clone())),
+            insecure: settings.insecure,
+        };
+        Ok(Server { shared, listener, address, drain: settings.drain })
     }
 
     /// With the port that the system chose where 0 was asked for.
@@ -54,14 +105,33 @@ impl Server {
         self.address
     }
 
-    /// Until `stop` is done; requests that are being worked on are answered.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let shared = Shared { api: self.api, requests: self.requests };
-        let router = Router::new().fallback(handle).with_state(shared);
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(stop)
-            .await
-            .context(Code::Unavailable, || "the server failed".to_string())
+    /// Until `stop` is done. From then on nobody is let in, and those who are have a while to end.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<Ended> {
+        let router = Router::new().fallback(handle).with_state(self.shared);
+        let (tell, mut told) = watch::channel(false);
+        let stopping = async move {
+            // An error means that nobody can tell any more: stop as well.
+            let _ = told.wait_for(|stopping| *stopping).await;
+        };
+        let serve = axum::serve(self.listener, router).with_graceful_shutdown(stopping);
+        let bounded = async {
+            stop.await;
+            tell.send_replace(true);
+            tokio::time::sleep(self.drain).await;
+        };
+        let tidy = async {
+            loop {
+                tokio::time::sleep(TIDY_EVERY).await;
+                metrics::tidy();
+            }
+        };
+        tokio::select! {
+            ended = serve => ended
+                .map(|()| Ended::Drained)
+                .context(Code::Unavailable, || "the server failed".to_string()),
+            () = bounded => Ok(Ended::CutOff),
+            () = tidy => Ok(Ended::CutOff),
+        }
     }
 }
 
@@ -69,24 +139,157 @@ async fn handle(
     State(shared): State<Shared>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
+    let started = Instant::now();
     let (parts, body) = request.into_parts();
     let request_id = header(&parts.headers, "x-request-id")
         .filter(|id| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()))
         .unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
-    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let body = match tokio::time::timeout(BODY_TIME_MAX, read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
-            let message =
-                format!("the body can not be read, or has more than {BODY_BYTES_MAX} bytes");
-            return failed(&Error::new(Code::TooLarge, message), &request_id);
-        }
-        Err(_) => {
-            let error = Error::new(Code::Unavailable, "the body did not come in time");
-            return failed(&error, &request_id);
-        }
+    let origin = match shared.origins.check(&parts.headers) {
+        Ok(origin) => origin,
+        Err(error) => return encode(failed(&error, &request_id), &request_id),
     };
-    let request = Request {
+    let (response, stream) = match parts.method == Method::OPTIONS && origin.is_some() {
+        true => (Response { status: 204, headers: Vec::new(), body: Vec::new() }, None),
+        false => match shared.serve(&parts, body, &request_id).await {
+            Ok(answered) => answered,
+            Err(error) => (failed(&error, &request_id), None),
+        },
+    };
+    // Neither the query nor headers: they may hold secrets.
+    tracing::info!(
+        request_id,
+        method = parts.method.as_str(),
+        path = parts.uri.path(),
+        status = response.status,
+        milliseconds = started.elapsed().as_millis() as u64,
+        "answered"
+    );
+    let mut answer = encode(response, &request_id);
+    if let Some(stream) = stream {
+        *answer.body_mut() = stream;
+        answer.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+        answer.headers_mut().remove("etag");
+    }
+    if let Some(origin) = origin {
+        shared.origins.allow(origin, &parts.method, answer.headers_mut());
+    }
+    answer
+}
+
+/// Counts somebody who waits, as long as they do.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// An answer, and its body where that goes on.
+    async fn serve(
+        &self,
+        parts: &Parts,
+        body: Body,
+        request_id: &str,
+    ) -> Result<(Response, Option<Body>)> {
+        if !self.insecure && !is_local(&parts.headers) && self.api.is_open()? {
+            let message = "without keys this server is only for this machine, by its own name";
+            return Err(Error::new(Code::Forbidden, message)
+                .hint("use 127.0.0.1 or localhost, or make a key: quarry key create"));
+        }
+        let alive = parts.uri.path() == ALIVE;
+        let _waits = match alive {
+            true => None,
+            false => Some(self.queue()?),
+        };
+        let mut request = request(parts, request_id);
+        let bytes_max = self.api.body_bytes_max(&request.method, &request.path);
+        let _room = self.room(&parts.headers, bytes_max).await?;
+        request.body = read(body, bytes_max).await?;
+        let request = Arc::new(request);
+        loop {
+            let permit = match alive {
+                true => None,
+                false => Some(self.requests.clone().acquire_owned().await),
+            };
+            let (api, given) = (self.api.clone(), request.clone());
+            let begun = tokio::task::spawn_blocking(move || {
+                // Until the work has ended, even if whoever asked for it has gone.
+                let _permit = permit;
+                api.begin(&given)
+            });
+            match begun.await {
+                Ok(Begun::Answered(response)) if stream::is_stream(&response) => {
+                    let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+                        let message = "too many are watching already";
+                        return Err(Error::new(Code::TooMany, message));
+                    };
+                    let (api, request) = (self.api.clone(), Request::clone(&request));
+                    let first = response.clone();
+                    return Ok((response, Some(stream::body(api, request, first, permit))));
+                }
+                Ok(Begun::Answered(response)) => return Ok((response, None)),
+                Ok(Begun::Elsewhere(waiting)) => {
+                    if let Some(response) = waiting.answer().await {
+                        return Ok((response, None));
+                    }
+                }
+                // The panic itself was printed where it happened.
+                Err(_) => return Err(Error::internal("an operation panicked")),
+            }
+        }
+    }
+
+    fn queue(&self) -> Result<Waits<'_>> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waits(&self.waiting);
+        if before < self.waiting_max {
+            return Ok(waits);
+        }
+        metrics::shed();
+        Err(Error::new(Code::TooMany, format!("{before} requests are waiting already"))
+            .hint("try again in a moment"))
+    }
+
+    /// Room in memory for a body of the length that was announced, or the largest that there is.
+    async fn room(
+        &self,
+        headers: &HeaderMap,
+        bytes_max: usize,
+    ) -> Result<Option<tokio::sync::OwnedSemaphorePermit>> {
+        let length = header(headers, "content-length").and_then(|text| text.parse::<u64>().ok());
+        let chunked = headers.contains_key("transfer-encoding");
+        let bytes = match length {
+            Some(length) if length > bytes_max as u64 => return Err(too_large(bytes_max)),
+            Some(length) => length as usize,
+            None if chunked => bytes_max,
+            None => 0,
+        };
+        let kib = (bytes.div_ceil(1024) as u32).min(BODIES_KIB_MAX);
+        if kib == 0 {
+            return Ok(None);
+        }
+        let room = self.bodies.clone().acquire_many_owned(kib).await;
+        room.map(Some).context(Code::Unavailable, || "the server is stopping".to_string())
+    }
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::new(Code::TooLarge, format!("the body has more than {bytes_max} bytes"))
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>> {
+    let read = axum::body::to_bytes(body, bytes_max);
+    match tokio::time::timeout(BODY_TIME_MAX, read).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(_)) => Err(too_large(bytes_max)),
+        Err(_) => Err(Error::new(Code::Unavailable, "the body did not come in time")),
+    }
+}
+
+fn request(parts: &Parts, request_id: &str) -> Request {
+    Request {
         method: parts.method.to_string(),
         path: parts.uri.path().to_string(),
         query: parts.uri.query().unwrap_or_default().to_string(),
@@ -94,18 +297,10 @@ async fn handle(
         namespace: header(&parts.headers, "x-namespace"),
         if_match: header(&parts.headers, "if-match"),
         if_none_match: header(&parts.headers, "if-none-match"),
-        request_id: request_id.clone(),
-        body: body.to_vec(),
-    };
-    let Ok(_permit) = shared.requests.acquire().await else {
-        return failed(&Error::new(Code::Unavailable, "the server is stopping"), &request_id);
-    };
-    let api = shared.api.clone();
-    let answered = tokio::task::spawn_blocking(move || api.answer(&request)).await;
-    match answered {
-        Ok(response) => encode(response, &request_id),
-        // The panic itself was printed where it happened.
-        Err(_) => failed(&Error::internal("an operation panicked"), &request_id),
+        idempotency_key: header(&parts.headers, "idempotency-key"),
+        last_event_id: header(&parts.headers, "last-event-id"),
+        request_id: request_id.to_string(),
+        body: Vec::new(),
     }
 }
 
@@ -113,11 +308,14 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
 }
 
-fn failed(error: &Error, request_id: &str) -> axum::response::Response {
+fn failed(error: &Error, request_id: &str) -> Response {
     let status = failure::status(error.code());
     let body = failure::body(error, &[], request_id).to_string().into_bytes();
-    let headers = vec![("content-type", "application/json".to_string())];
-    encode(Response { status, headers, body }, request_id)
+    let mut headers = vec![("content-type", "application/json".to_string())];
+    if matches!(status, 429 | 503) {
+        headers.push(("retry-after", "1".to_string()));
+    }
+    Response { status, headers, body }
 }
 
 fn encode(response: Response, request_id: &str) -> axum::response::Response {
@@ -130,6 +328,7 @@ fn encode(response: Response, request_id: &str) -> axum::response::Response {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }

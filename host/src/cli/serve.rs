@@ -50,9 +50,15 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         let hint = "make a key first (`quarry key create`), or say --insecure";
         return Err(wrong_option("--listen", &arguments.listen.to_string(), hint));
     }
-    let api = Api::new(control, Settings { keys_required: arguments.keys_required });
-    let listen =
-        ServerSettings { listen: arguments.listen, requests_max: arguments.requests_max.max(1) };
+    control.start_dispatch()?;
+    let api = Api::new(
+        control.clone(),
+        Settings { keys_required: arguments.keys_required, ..Settings::default() },
+    );
+    let listen = ServerSettings {
+        requests_max: arguments.requests_max,
+        ..ServerSettings::new(arguments.listen)
+    };
     app.runtime().block_on(async {
         let server = Server::bind(Arc::new(api), &listen).await?;
         let url = format!("http://{}", server.address());
@@ -67,6 +73,8 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         }
         server.run(stopped()).await
     })?;
+    printer::note(options, "finishing what was begun");
+    control.dispatch.drain();
     Ok(DONE)
 }
 

@@ -55,7 +55,12 @@ impl BatchView {
         match self.batch.phase {
             Phase::Draft => BatchStatus::Draft,
             Phase::Canceled => BatchStatus::Canceled,
-            Phase::Submitted => begun.unwrap_or(BatchStatus::Queued),
+            // It has ended when counts and events are written, too.
+            Phase::Submitted => match begun {
+                Some(status) if status.is_terminal() => BatchStatus::Processing,
+                Some(status) => status,
+                None => BatchStatus::Queued,
+            },
             Phase::Ended => begun.unwrap_or(BatchStatus::Failed),
         }
     }
@@ -315,6 +320,13 @@ impl Control {
         Ok(task)
     }
 
+    /// Queues what the engine was told to run again before a crash.
+    pub(super) fn go_on(&self, batch: Batch) -> Result<()> {
+        let _lock = self.locks.hold(batch.id.as_str());
+        let data = json!({ "batch_id": batch.id });
+        self.queue(batch, "batch.retried", data).map(|_| ())
+    }
+
     /// A state first, a signal second: what runs is stopped in the middle of guest calls. Asked
     /// again, nothing more happens.
     pub fn cancel_batch(
@@ -411,6 +423,20 @@ impl Control {
         // The engine's record stays: runs after it are numbered from it.
         self.engine.store.commit(ops)?;
         Ok(())
+    }
+
+    /// Deletes what the batch has written and no later one has written again.
+    pub fn delete_batch_documents(&self, namespace: &Namespace, view: &BatchView) -> Result<u64> {
+        if !view.status().is_terminal() && view.status() != BatchStatus::Draft {
+            return Err(illegal(view.status(), "lose its documents").hint("cancel it first"));
+        }
+        let (Some(sink), Some(record)) = (&self.engine.sink, &view.record) else { return Ok(0) };
+        if record.run == 0 || sink.layout(&namespace.key)?.is_none() {
+            return Ok(0);
+        }
+        let deleted = sink.delete_run(&namespace.key, record.run)?;
+        sink.flush(&namespace.key)?;
+        Ok(deleted)
     }
 
     /// What a look at it shows, while this process runs it.

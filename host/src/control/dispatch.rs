@@ -4,8 +4,8 @@
 use super::Control;
 use super::running::Running;
 use crate::error::{Code, Error, Result};
-use crate::model::{BatchId, NamespaceId};
-use crate::store::catalog::{Batch, Input, Queued};
+use crate::model::{BatchId, BatchStatus, NamespaceId};
+use crate::store::catalog::{Batch, Input, Namespace, Phase, Queued};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -62,6 +62,10 @@ impl Dispatch {
         self.lock().running.values().cloned().collect()
     }
 
+    pub fn batches_max(&self) -> usize {
+        self.batches_max
+    }
+
     /// Begins nothing new, finishes the partitions that were begun and waits for that.
     pub fn drain(&self) {
         let mut board = self.lock();
@@ -79,6 +83,7 @@ impl Dispatch {
 impl Control {
     /// Starts the thread that runs batches; it ends with [`Dispatch::drain`].
     pub fn start_dispatch(self: &Arc<Self>) -> Result<()> {
+        self.requeue()?;
         let control = self.clone();
         let started = std::thread::Builder::new().name("dispatch".to_string()).spawn(move || {
             control.dispatch_all();
@@ -86,6 +91,18 @@ impl Control {
         started.map(|_| ()).map_err(|error| {
             Error::new(Code::Unavailable, "can not start the dispatcher").source(error)
         })
+    }
+
+    /// Batches that were taken up again in the engine when the process died before the queue knew.
+    fn requeue(&self) -> Result<()> {
+        let batches = self.engine.store.all::<Batch>("")?;
+        for batch in batches.into_iter().filter(|batch| batch.phase == Phase::Ended) {
+            let record = self.engine.store.batch(&batch.id);
+            if record.is_ok_and(|record| record.status == BatchStatus::Queued) {
+                self.go_on(batch)?;
+            }
+        }
+        Ok(())
     }
 
     fn dispatch_all(self: &Arc<Self>) {
@@ -153,6 +170,40 @@ impl Control {
                 Ok(None)
             }
         }
+    }
+
+    /// What waits in a namespace, in its order, and what runs.
+    pub fn queue_of(&self, namespace: &Namespace) -> Result<(Vec<BatchId>, Vec<BatchId>)> {
+        let running: Vec<BatchId> = self
+            .dispatch
+            .all_running()
+            .iter()
+            .filter(|running| running.namespace == namespace.id)
+            .map(|running| running.batch.clone())
+            .collect();
+        let mut waiting = Vec::new();
+        for entry in self.engine.store.each::<Queued>("", None) {
+            let queued = entry?.1;
+            if queued.namespace == namespace.id && !running.contains(&queued.batch) {
+                waiting.push(queued.batch);
+            }
+        }
+        Ok((waiting, running))
+    }
+
+    /// From 1, among all that wait; `None` once it does not.
+    pub fn queue_position(&self, batch: &Batch) -> Result<Option<u64>> {
+        if self.dispatch.running(&batch.id).is_some() {
+            return Ok(None);
+        }
+        let mut position = 0;
+        for entry in self.engine.store.each::<Queued>("", None) {
+            position += 1;
+            if entry?.1.batch == batch.id {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
     }
 
     fn begin(self: &Arc<Self>, queued: String, batch: Batch) {

@@ -32,6 +32,11 @@ impl Caller {
         Caller { key: None, scopes: vec![Scope::Admin], namespace: None }
     }
 
+    /// May do what needs no key.
+    pub fn anybody() -> Caller {
+        Caller { key: None, scopes: Vec::new(), namespace: None }
+    }
+
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
@@ -115,8 +120,9 @@ impl Control {
         Ok(MadeKey { key, secret })
     }
 
-    /// A second secret; the one before it stays valid until `old_expires_at`.
-    pub fn rotate_key(&self, id: &str, old_expires_at: Option<String>) -> Result<MadeKey> {
+    /// A second secret, which lives as long as the one before it was to live; that one stays valid
+    /// until `old_expires_at`, or its own end if that is sooner.
+    pub fn rotate_key(&self, id: &str, old_expires_at: &str) -> Result<MadeKey> {
         let _lock = self.locks.hold(id);
         let mut key = self.key(id)?;
         if key.revoked_at.is_some() {
@@ -124,12 +130,15 @@ impl Control {
         }
         let secret = make_secret(&key.id);
         let mut last = key.secrets.pop();
+        let mut expires_at = None;
         if let Some(last) = &mut last {
-            last.expires_at = old_expires_at.or(last.expires_at.take());
+            expires_at.clone_from(&last.expires_at);
+            let sooner = last.expires_at.take().filter(|own| own.as_str() < old_expires_at);
+            last.expires_at = Some(sooner.unwrap_or_else(|| old_expires_at.to_string()));
         }
         let now = self.now();
         key.secrets = last.into_iter().collect();
-        key.secrets.push(KeySecret { sha256: hash(&secret), created_at: now, expires_at: None });
+        key.secrets.push(KeySecret { sha256: hash(&secret), created_at: now, expires_at });
         self.engine.store.commit(vec![Store::put(key.id.as_str(), &key)?])?;
         Ok(MadeKey { key, secret })
     }

@@ -101,6 +101,7 @@ impl Control {
         for bucket in buckets {
             ops.extend(self.bucket_removal(&bucket)?);
         }
+        ops.extend(self.collection_removals(&namespace)?);
         self.engine.store.commit(ops)?;
         Ok(namespace)
     }

@@ -2,7 +2,7 @@
 //! Everything is called by its key there, which never changes.
 
 use super::Control;
-use crate::config::{self, BucketField, FieldType, Pipeline, Sources};
+use crate::config::{self, BucketField, FieldType, Passthrough, Pipeline, Sources};
 use crate::error::{Code, Error, Result};
 use crate::model::{BucketId, CollectionId};
 use crate::store::catalog::{Bucket, Collection, Namespace, Source};
@@ -127,18 +127,35 @@ pub(super) fn assemble(
 }
 
 fn configured(collection: &Collection, sources: Vec<String>) -> config::Collection {
+    let mut passthrough = collection.passthrough.clone();
+    if collection.all_fields {
+        let named: Vec<String> = passthrough.iter().map(target).collect();
+        let passed = collection.shape.fields.iter().filter(|field| field.passed);
+        let more = passed.filter(|field| !named.contains(&field.name));
+        passthrough.extend(more.map(|field| Passthrough::Path(field.name.clone())));
+    }
     config::Collection {
         source: Sources::Many(sources),
         extractor: collection.extractor.clone(),
         parameters: collection.parameters.clone(),
         inputs: collection.inputs.clone(),
         outputs: BTreeMap::new(),
-        passthrough: collection.passthrough.clone(),
+        passthrough,
         filter: collection.filter.clone(),
         vectors: collection.vectors.clone(),
         index: Vec::new(),
         searchable: true,
     }
+}
+
+/// What the document calls a field that is passed through.
+pub(super) fn target(passthrough: &Passthrough) -> String {
+    let (source, target) = match passthrough {
+        Passthrough::Path(source) => (source, None),
+        Passthrough::Full(full) => (&full.source, full.target.as_ref()),
+    };
+    let last = || source.rsplit('.').next().unwrap_or(source).to_string();
+    target.cloned().unwrap_or_else(last)
 }
 
 /// Texts and values are columns of the manifest; of what has bytes the column holds where they are.

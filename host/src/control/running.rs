@@ -16,7 +16,7 @@ pub struct Running {
     pub batch: BatchId,
     pub namespace: NamespaceId,
     pub stop: Arc<Stop>,
-    /// Objects of the batch.
+    /// Objects of the batch; 0 where it reads a manifest.
     pub objects: u64,
     board: Mutex<Board>,
 }
@@ -98,7 +98,13 @@ impl Running {
         };
         let collections = collections(&plan, &progress);
         let share = share(&plan, &collections);
-        board.done = board.done.max(share * self.objects as f64);
+        let first = collections.iter().filter(|seen| seen.tier == 0);
+        let objects = match self.objects {
+            // A manifest: as many as it has rows.
+            0 => first.map(|seen| seen.rows_known).max().unwrap_or(0),
+            count => count,
+        };
+        board.done = board.done.max(share * objects as f64);
         let done = board.done;
         board.samples.push_back((now, done));
         while board.samples.len() > SAMPLES_MAX
@@ -107,7 +113,7 @@ impl Running {
             board.samples.pop_front();
         }
         let per_second = rate(&board.samples);
-        let left = self.objects as f64 - done;
+        let left = objects as f64 - done;
         let eta_seconds = per_second.filter(|rate| *rate > 0.0).map(|rate| left.max(0.0) / rate);
         let tiers = plan.tiers() as u64;
         let open = collections.iter().filter(|seen| !seen.complete).map(|seen| seen.tier).min();
@@ -118,7 +124,7 @@ impl Running {
         let parked = progress.parked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sight {
             processed: done.floor() as u64,
-            total: self.objects,
+            total: objects,
             per_second,
             eta_seconds,
             stage: Stage { name, index, total: tiers + 2 },

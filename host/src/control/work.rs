@@ -4,7 +4,7 @@ use super::Control;
 use super::running::Running;
 use crate::engine::Order;
 use crate::error::{Code, Error, Result};
-use crate::model::{BatchStatus, Condition, Filter, LINEAGE_FIELD, Operator};
+use crate::model::BatchStatus;
 use crate::store::catalog::{Batch, Bucket, Collection, CollectionStats, Namespace, Phase, Queued};
 use crate::store::{BatchRecord, Store};
 use serde_json::{Value, json};
@@ -136,13 +136,20 @@ impl Control {
     fn conclude(&self, queued: &str, batch: &Batch) -> Result<()> {
         let record = self.engine.store.batch(&batch.id)?;
         let namespace = self.namespace(batch.namespace.as_str())?;
-        let mut written = Vec::new();
-        for collection in self.collections(&namespace)? {
-            let key = collection.key.as_str();
-            if record.collections.iter().any(|summary| summary.collection.as_str() == key) {
-                let (stats, data) = self.counted(&namespace, &collection, &record)?;
-                written.push((collection, stats, data));
+        // Counted anew when a crash comes before the next commit.
+        let mut told = Vec::new();
+        {
+            let _lock = self.locks.hold(namespace.id.as_str());
+            let mut ops = Vec::new();
+            for collection in self.collections(&namespace)? {
+                let key = collection.key.as_str();
+                if record.collections.iter().any(|summary| summary.collection.as_str() == key) {
+                    let (stats, op) = self.documents_changed(&namespace, &collection)?;
+                    ops.push(op);
+                    told.push(written(&collection, &stats, &record));
+                }
             }
+            self.engine.store.commit(ops)?;
         }
         let _lock = self.locks.hold(batch.id.as_str());
         let mut batch = self.batch(batch.id.as_str())?.batch;
@@ -156,28 +163,20 @@ impl Control {
             }
         };
         batch.phase = phase;
-        self.close(queued, batch, kind, written)
+        self.close(queued, batch, kind, told)
     }
 
-    fn close(
-        &self,
-        queued: &str,
-        mut batch: Batch,
-        kind: &str,
-        written: Vec<(Collection, CollectionStats, Value)>,
-    ) -> Result<()> {
+    fn close(&self, queued: &str, mut batch: Batch, kind: &str, written: Vec<Value>) -> Result<()> {
         batch.updated_at = self.now();
         let mut happened: Vec<(String, Value)> = Vec::new();
-        let mut ops = Vec::new();
-        for (collection, stats, data) in written {
-            ops.push(Store::put(collection.id.as_str(), &stats)?);
+        for data in written {
             happened.push(("collection.documents.written".to_string(), data));
         }
         let data = json!({
             "batch_id": batch.id, "bucket_id": batch.bucket, "error": batch.error,
         });
         happened.push((kind.to_string(), data));
-        ops.extend(self.occur_many(&batch.namespace, batch.id.as_str(), happened)?);
+        let mut ops = self.occur_many(&batch.namespace, batch.id.as_str(), happened)?;
         ops.push(Store::put(batch.id.as_str(), &batch)?);
         ops.push(Store::remove::<Queued>(queued));
         ops.extend(self.end_task(&batch)?);
@@ -185,57 +184,18 @@ impl Control {
         self.rang();
         Ok(())
     }
-
-    /// What the collection holds now, and what its event says.
-    fn counted(
-        &self,
-        namespace: &Namespace,
-        collection: &Collection,
-        record: &BatchRecord,
-    ) -> Result<(CollectionStats, Value)> {
-        let mut stats = self.collection_stats(collection)?;
-        if let Some(sink) = &self.engine.sink {
-            let own = Filter {
-                and: vec![Condition::Field {
-                    field: format!("{LINEAGE_FIELD}.collection"),
-                    operator: Operator::Eq,
-                    value: collection.key.as_str().into(),
-                }],
-                case_sensitive: true,
-                ..Filter::default()
-            };
-            stats.documents = match sink.layout(&namespace.key)? {
-                Some(_) => sink.count(&namespace.key, Some(&own))?,
-                None => 0,
-            };
-        }
-        stats.last_write_at = Some(self.now());
-        stats.index_signature = signature(collection, &stats, record);
-        let summary =
-            record.collections.iter().find(|summary| summary.collection == collection.key);
-        let data = json!({
-            "collection_id": collection.id,
-            "collection_name": collection.name,
-            "batch_id": record.id,
-            "documents_written": summary.map_or(0, |summary| summary.funnel.documents),
-            "documents_deleted": summary.map_or(0, |summary| summary.stale_deleted),
-            "document_count": stats.documents,
-            "index_signature": stats.index_signature,
-        });
-        Ok((stats, data))
-    }
 }
 
-/// Changes when the configuration, the count or the last write does.
-fn signature(collection: &Collection, stats: &CollectionStats, record: &BatchRecord) -> String {
-    let text = json!([
-        collection.extractor.to_string(),
-        collection.parameters,
-        collection.inputs,
-        stats.documents,
-        stats.schema_version,
-        stats.last_write_at,
-        record.run,
-    ]);
-    blake3::hash(text.to_string().as_bytes()).to_hex()[..32].to_string()
+/// What the event of a collection says.
+fn written(collection: &Collection, stats: &CollectionStats, record: &BatchRecord) -> Value {
+    let summary = record.collections.iter().find(|summary| summary.collection == collection.key);
+    json!({
+        "collection_id": collection.id,
+        "collection_name": collection.name,
+        "batch_id": record.id,
+        "documents_written": summary.map_or(0, |summary| summary.funnel.documents),
+        "documents_deleted": summary.map_or(0, |summary| summary.stale_deleted),
+        "document_count": stats.documents,
+        "index_signature": stats.index_signature,
+    })
 }

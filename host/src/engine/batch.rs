@@ -71,6 +71,7 @@ impl Engine {
         record.started_at.get_or_insert(self.env.timestamp());
         let text = format!("claim {} of {}", record.fence, record.id);
         let mut ops = self.event(&mut record, "claimed", &text)?;
+        let changing = self.store.hold_namespaces();
         let mut namespace = self.store.namespace(&record.namespace)?;
         if record.run != namespace.last_run || record.run == 0 {
             // Another batch has written since: this one is the later one from now on, and all its
@@ -83,6 +84,7 @@ impl Engine {
         ops.push(Store::put_namespace(&record.namespace, &namespace)?);
         ops.push(Store::put_batch(&record)?);
         self.store.commit(ops)?;
+        drop(changing);
         let artifacts = self.folder(&record);
         if record.fence > 1 {
             let found = retry(&self.env, &self.patience, || {

@@ -6,7 +6,7 @@ use crate::durable;
 use crate::env::Env;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::ExtractorRef;
-use crate::plugin::{self, Extractor, Host};
+use crate::plugin::{self, Component, Extractor, Host};
 use crate::store::{ExtractorRecord, Store};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ pub struct Registry {
     /// Where components are looked for that are not registered yet.
     search: Vec<PathBuf>,
     loaded: Mutex<HashMap<String, Arc<dyn Extractor>>>,
+    /// Held while one is registered: two that have the same digest write the same file.
+    registering: Mutex<()>,
 }
 
 /// A component file that was found, not loaded.
@@ -32,7 +34,8 @@ pub struct Found {
 
 impl Registry {
     pub fn new(host: Host, directory: PathBuf, search: Vec<PathBuf>) -> Registry {
-        Registry { host: Some(host), directory, search, loaded: Mutex::default() }
+        let (loaded, registering) = (Mutex::default(), Mutex::default());
+        Registry { host: Some(host), directory, search, loaded, registering }
     }
 
     /// Extractors that are given as values instead of components: natively compiled ones.
@@ -43,6 +46,7 @@ impl Registry {
             directory: PathBuf::new(),
             search: Vec::new(),
             loaded: Mutex::new(loaded),
+            registering: Mutex::default(),
         }
     }
 
@@ -56,6 +60,13 @@ impl Registry {
         if self.host.is_none() {
             return self.resolve_given(reference);
         }
+        // What is in use is asked for all the time, and its folder need not be searched again.
+        if let Some(version) = &reference.version
+            && let Some(record) = store.extractor(&reference.name, version)?
+            && let Some(extractor) = self.loaded(&record.digest)
+        {
+            return Ok((record.into(), extractor));
+        }
         let known = store.extractors()?;
         let found = self.find()?;
         let registered = known.iter().map(|r| (r.name.as_str(), r.version.as_str()));
@@ -66,12 +77,8 @@ impl Registry {
         let (name, version) = choose(reference, &candidates, &self.search)?;
         if let Some(record) = known.iter().find(|r| r.name == name && r.version == version) {
             warn_about_other_builds(record, &found);
-            let pinned = Pinned {
-                name: record.name.clone(),
-                version: record.version.clone(),
-                digest: record.digest.clone(),
-            };
-            return Ok((pinned, self.by_digest(&record.digest)?));
+            let extractor = self.by_digest(&record.digest)?;
+            return Ok((record.clone().into(), extractor));
         }
         let file = found
             .iter()
@@ -79,8 +86,7 @@ impl Registry {
             .ok_or_else(|| Error::internal("a chosen extractor vanished"))?;
         let record = self.register(file, store, env)?;
         let extractor = self.by_digest(&record.digest)?;
-        let pinned = Pinned { name: record.name, version: record.version, digest: record.digest };
-        Ok((pinned, extractor))
+        Ok((record.into(), extractor))
     }
 
     fn resolve_given(&self, reference: &ExtractorRef) -> Result<(Pinned, Arc<dyn Extractor>)> {
@@ -97,9 +103,8 @@ impl Registry {
 
     /// A registered component, loaded once.
     pub fn by_digest(&self, digest: &str) -> Result<Arc<dyn Extractor>> {
-        if let Some(loaded) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
-        {
-            return Ok(loaded.clone());
+        if let Some(loaded) = self.loaded(digest) {
+            return Ok(loaded);
         }
         let host = self.host.as_ref().ok_or_else(|| {
             Error::new(Code::NotFound, format!("no extractor with the digest {digest}"))
@@ -114,9 +119,81 @@ impl Registry {
             return Err(Error::new(Code::Corrupt, message)
                 .hint(format!("its SHA-256 is {}", component.digest())));
         }
-        let loaded: Arc<dyn Extractor> = Arc::new(component);
+        Ok(self.keep(Arc::new(component)))
+    }
+
+    fn loaded(&self, digest: &str) -> Option<Arc<dyn Extractor>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    fn keep(&self, extractor: Arc<dyn Extractor>) -> Arc<dyn Extractor> {
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(all.entry(digest.to_string()).or_insert(loaded).clone())
+        all.entry(extractor.digest().to_string()).or_insert(extractor).clone()
+    }
+
+    /// A component that was found, loaded without being registered.
+    pub fn load(&self, found: &Found) -> Result<Arc<dyn Extractor>> {
+        if let Some(loaded) = self.loaded(&found.digest) {
+            return Ok(loaded);
+        }
+        let wasm = std::fs::read(&found.path)
+            .context(Code::Unavailable, || format!("can not read {}", found.path.display()))?;
+        Ok(self.keep(Arc::new(self.host()?.load(&wasm)?)))
+    }
+
+    /// Those that were given as values.
+    pub fn given(&self) -> Vec<Arc<dyn Extractor>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.host.is_some() { Vec::new() } else { loaded.values().cloned().collect() }
+    }
+
+    fn host(&self) -> Result<&Host> {
+        self.host.as_ref().ok_or_else(|| Error::internal("no plugin host"))
+    }
+
+    /// The bytes of a component, registered or found.
+    pub fn wasm(&self, digest: &str) -> Result<Vec<u8>> {
+        let registered = self.component_path(digest);
+        let lying = || self.find().ok()?.into_iter().find(|found| found.digest == digest);
+        let path = match registered.is_file() {
+            true => registered,
+            false => lying().map_or(registered, |found| found.path),
+        };
+        std::fs::read(&path).context(Code::NotFound, || format!("can not read {digest}"))
+    }
+
+    /// Registers a component that somebody sent. One that is there already is the same thing;
+    /// another one under its name and version is a conflict: versions are immutable.
+    pub fn add(&self, wasm: &[u8], store: &Store, env: &Env) -> Result<ExtractorRecord> {
+        let component = self.host()?.load(wasm)?;
+        let (name, version) = {
+            let description = component.description();
+            (description.name.clone(), description.version.clone())
+        };
+        let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = store.extractor(&name, &version)? {
+            if known.digest == component.digest() {
+                return Ok(known);
+            }
+            let message = format!("there is another {name}@{version} already");
+            return Err(Error::new(Code::Conflict, message)
+                .hint("versions are immutable: raise the version and build it again"));
+        }
+        let record = self.write(&component, wasm, store, env)?;
+        self.keep(Arc::new(component));
+        Ok(record)
+    }
+
+    /// Record first, component second: a crash between leaves a file that nobody names.
+    pub fn remove(&self, record: &ExtractorRecord, store: &Store) -> Result<()> {
+        let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        store.commit(vec![Store::delete_extractor(record)])?;
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.digest);
+        match std::fs::remove_file(self.component_path(&record.digest)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)
+                .context(Code::Unavailable, || format!("can not delete {}", record.digest)),
+            _ => Ok(()),
+        }
     }
 
     fn component_path(&self, digest: &str) -> PathBuf {
@@ -127,9 +204,8 @@ impl Registry {
     fn register(&self, file: &Found, store: &Store, env: &Env) -> Result<ExtractorRecord> {
         let named = || format!("can not register {}", file.path.display());
         let wasm = std::fs::read(&file.path).context(Code::Unavailable, named)?;
-        let host = self.host.as_ref().ok_or_else(|| Error::internal("no plugin host"))?;
         // Loading checks it; what can not be loaded is not registered.
-        let component = host.load(&wasm)?;
+        let component = self.host()?.load(&wasm)?;
         let description = component.description();
         if description.name != file.name || description.version != file.version {
             let message = format!(
@@ -142,15 +218,31 @@ impl Registry {
             );
             return Err(Error::new(Code::Extractor, message).hint("build it again"));
         }
+        let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        match store.extractor(&file.name, &file.version)? {
+            Some(known) => Ok(known),
+            None => self.write(&component, &wasm, store, env),
+        }
+    }
+
+    fn write(
+        &self,
+        component: &Component,
+        wasm: &[u8],
+        store: &Store,
+        env: &Env,
+    ) -> Result<ExtractorRecord> {
+        let description = component.description();
         let record = ExtractorRecord {
-            name: file.name.clone(),
-            version: file.version.clone(),
+            name: description.name.clone(),
+            version: description.version.clone(),
             digest: component.digest().to_string(),
             registered_at: env.timestamp(),
         };
+        let named = || format!("can not register {}@{}", record.name, record.version);
         durable::create_directory(&self.directory).context(Code::Unavailable, named)?;
         let target = self.component_path(&record.digest);
-        write_durably(&target, &wasm).context(Code::Unavailable, named)?;
+        write_durably(&target, wasm).context(Code::Unavailable, named)?;
         store.commit(vec![Store::put_extractor(&record)?])?;
         Ok(record)
     }
@@ -170,6 +262,12 @@ impl Registry {
             }
         }
         Ok(found)
+    }
+}
+
+impl From<ExtractorRecord> for Pinned {
+    fn from(record: ExtractorRecord) -> Pinned {
+        Pinned { name: record.name, version: record.version, digest: record.digest }
     }
 }
 

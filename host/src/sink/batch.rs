@@ -57,7 +57,7 @@ fn weigh_vector(vector: &Vector) -> usize {
     }
 }
 
-fn weigh_json(value: &Value) -> usize {
+pub(super) fn weigh_json(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 6,
         Value::Number(_) => 10,

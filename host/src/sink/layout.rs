@@ -1,7 +1,7 @@
 //! What a namespace holds, and the check that every document and query vector passes before an
 //! engine sees it.
 
-use super::batch::{BATCH_BYTES_MAX, weigh};
+use super::batch::{BATCH_BYTES_MAX, weigh, weigh_json};
 use super::{IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, VectorSpec, filter};
 use crate::error::{Error, Result};
 use crate::model::{Distance, Document, LINEAGE_FIELD, SparseVector, VECTOR_VALUE_MAX, Vector};
@@ -186,6 +186,37 @@ fn check_payload(payload: &Map<String, Value>) -> Result<()> {
         check_field(value).map_err(|reason| Error::invalid(reason).field(format!("/{key}")))?;
     }
     Ok(())
+}
+
+/// Fields that are set, and the paths of those that are taken away: null is no value to keep.
+/// Lineage is not the user's.
+pub(super) fn split_fields(
+    fields: &Map<String, Value>,
+) -> Result<(Map<String, Value>, Vec<String>)> {
+    let (mut set, mut unset) = (Map::new(), Vec::new());
+    for (key, value) in fields {
+        let wrong = |reason: &str| Err(Error::invalid(reason).field(format!("/{key}")));
+        if key == LINEAGE_FIELD {
+            return wrong("the lineage of a document can not be changed");
+        }
+        if let Err(reason) = check_field(value) {
+            return wrong(reason);
+        }
+        match value {
+            Value::Null if key.is_empty() || key.contains(['"', '\\']) => {
+                return wrong("a field of this name can not be taken away");
+            }
+            // Quoted, a dot in the name is a dot in the name.
+            Value::Null => unset.push(format!("\"{key}\"")),
+            value => drop(set.insert(key.clone(), value.clone())),
+        }
+    }
+    let weight: usize = set.iter().map(|(key, value)| key.len() + weigh_json(value)).sum();
+    if weight > BATCH_BYTES_MAX {
+        let message = format!("the fields are larger than {} MiB", BATCH_BYTES_MAX >> 20);
+        return Err(Error::invalid(message));
+    }
+    Ok((set, unset))
 }
 
 /// Whether a payload can have a field of this value, and why not.

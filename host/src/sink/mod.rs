@@ -25,6 +25,7 @@ pub use spec::{SinkSpec, open};
 
 use crate::error::{Error, Result};
 use crate::model::{Distance, Document, DocumentId, Filter, Name, Vector};
+use serde_json::{Map, Value};
 
 /// The named vectors of a namespace and the payload fields that are indexed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -149,6 +150,19 @@ pub trait VectorSink: Send + Sync {
     /// Deletes the documents that the run wrote, whatever their collection. Returns how many there
     /// were.
     fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64>;
+
+    /// Deletes these documents; fine where there is none.
+    fn delete(&self, namespace: &Name, ids: &[DocumentId]) -> Result<()>;
+
+    /// Gives the documents fields, and takes away those whose value is null. Everything else,
+    /// vectors and lineage too, stays as it is at that moment: what a batch writes meanwhile is
+    /// never set back. Documents that do not exist are passed over.
+    fn set_fields(
+        &self,
+        namespace: &Name,
+        ids: &[DocumentId],
+        fields: &Map<String, Value>,
+    ) -> Result<()>;
 
     /// Documents in the order of `ids`, without those that do not exist.
     fn get(

@@ -22,6 +22,10 @@ impl Store {
         Op::put(format!("extractor/{}@{}", record.name, record.version), record)
     }
 
+    pub fn delete_extractor(record: &ExtractorRecord) -> Op {
+        Op::Delete { key: format!("extractor/{}@{}", record.name, record.version) }
+    }
+
     pub fn extractors(&self) -> Result<Vec<ExtractorRecord>> {
         self.scan("extractor/").map(|entry| entry.map(|(_, record)| record)).collect()
     }

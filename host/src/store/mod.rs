@@ -8,6 +8,7 @@
 mod batches;
 pub mod catalog;
 mod committer;
+mod companion;
 mod entries;
 mod events;
 mod extractors;
@@ -99,7 +100,10 @@ impl Store {
     }
 
     /// Applies all operations or none and returns when they are durable.
-    pub fn commit(&self, ops: Vec<Op>) -> Result<()> {
+    pub fn commit(&self, mut ops: Vec<Op>) -> Result<()> {
+        if !ops.is_empty() {
+            ops.extend(companion::take());
+        }
         self.committer.commit(ops)
     }
 

@@ -5,6 +5,10 @@ use crate::error::Result;
 use crate::model::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One process writes a state, and a namespace's record is changed for moments only.
+static CHANGING: Mutex<()> = Mutex::new(());
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NamespaceRecord {
@@ -31,6 +35,11 @@ pub struct CollectionState {
 impl Store {
     pub fn namespace(&self, name: &Name) -> Result<NamespaceRecord> {
         Ok(self.get(&format!("namespace/{name}"))?.unwrap_or_default())
+    }
+
+    /// Held by whoever reads a namespace's record to write it changed, until that is committed.
+    pub fn hold_namespaces(&self) -> MutexGuard<'static, ()> {
+        CHANGING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn put_namespace(name: &Name, record: &NamespaceRecord) -> Result<Op> {

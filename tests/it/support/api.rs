@@ -52,6 +52,13 @@ impl Bed {
         Bed::with(Settings::default())
     }
 
+    /// With batches being run.
+    pub(crate) fn running() -> Bed {
+        let bed = Bed::new();
+        bed.api.control().start_dispatch().unwrap();
+        bed
+    }
+
     pub(crate) fn with(settings: Settings) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let app = App::open(&quarry::app::Settings {
@@ -107,5 +114,12 @@ impl Bed {
 
     pub(crate) fn post(&self, target: &str, body: Value) -> Reply {
         self.call("POST", target, body)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // The dispatcher holds the engine, and the folder goes.
+        self.api.control().dispatch.drain();
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod golden;
 pub(crate) mod qdrant_server;
 pub(crate) mod quarry;
 pub(crate) mod s3;
+pub(crate) mod story;

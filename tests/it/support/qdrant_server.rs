@@ -246,19 +246,40 @@ service!(Points, {
         &self,
         request: Request<proto::DeletePoints>,
     ) -> Result<Response<proto::PointsOperationResponse>, Status> {
-        use proto::points_selector::PointsSelectorOneOf;
         let request = self.admit(request)?;
-        let operation = match request.points.and_then(|points| points.points_selector_one_of) {
-            Some(PointsSelectorOneOf::Filter(filter)) => {
-                PointOperations::DeletePointsByFilter(convert::filter(filter)?)
-            }
-            Some(PointsSelectorOneOf::Points(list)) => {
-                let ids = list.ids.into_iter().map(convert::point_id).collect::<Result<_, _>>()?;
-                PointOperations::DeletePoints { ids }
-            }
-            None => return Err(Status::invalid_argument("PointsSelector is missing")),
+        let operation = match convert::selector(request.points)? {
+            (Some(ids), _) => PointOperations::DeletePoints { ids },
+            (None, Some(filter)) => PointOperations::DeletePointsByFilter(filter),
+            (None, None) => return Err(Status::invalid_argument("PointsSelector is missing")),
         };
         self.update(&request.collection_name, UpdateOperation::PointOperation(operation))
+    }
+
+    async fn set_payload(
+        &self,
+        request: Request<proto::SetPayloadPoints>,
+    ) -> Result<Response<proto::PointsOperationResponse>, Status> {
+        let request = self.admit(request)?;
+        let (points, filter) = convert::selector(request.points_selector)?;
+        let payload = convert::payload(request.payload);
+        let set = engine::SetPayloadOp { payload, points, filter, key: None };
+        let operation = UpdateOperation::PayloadOperation(engine::PayloadOps::SetPayload(set));
+        self.update(&request.collection_name, operation)
+    }
+
+    async fn delete_payload(
+        &self,
+        request: Request<proto::DeletePayloadPoints>,
+    ) -> Result<Response<proto::PointsOperationResponse>, Status> {
+        let request = self.admit(request)?;
+        let (points, filter) = convert::selector(request.points_selector)?;
+        let keys = request.keys.iter().map(|key| key.parse());
+        let keys = keys.collect::<Result<_, _>>().map_err(|()| {
+            Status::invalid_argument("a key is not a path")
+        })?;
+        let delete = engine::DeletePayloadOp { keys, points, filter };
+        let operation = engine::PayloadOps::DeletePayload(delete);
+        self.update(&request.collection_name, UpdateOperation::PayloadOperation(operation))
     }
 
     async fn create_field_index(
@@ -344,9 +365,7 @@ service!(Points, {
 },
     update_vectors: UpdatePointVectors => PointsOperationResponse,
     delete_vectors: DeletePointVectors => PointsOperationResponse,
-    set_payload: SetPayloadPoints => PointsOperationResponse,
     overwrite_payload: SetPayloadPoints => PointsOperationResponse,
-    delete_payload: DeletePayloadPoints => PointsOperationResponse,
     clear_payload: ClearPayloadPoints => PointsOperationResponse,
     delete_field_index: DeleteFieldIndexCollection => PointsOperationResponse,
     delete_vector_name: DeleteVectorNameRequest => PointsOperationResponse,

@@ -152,6 +152,35 @@ impl VectorSink for ModelSink {
         })
     }
 
+    fn delete(&self, namespace: &Name, ids: &[DocumentId]) -> Result<()> {
+        self.judged("delete", |state, _| {
+            for id in ids {
+                state.visible.remove(&(namespace.clone(), *id));
+            }
+            Ok(())
+        })
+    }
+
+    fn set_fields(
+        &self,
+        namespace: &Name,
+        ids: &[DocumentId],
+        fields: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<()> {
+        self.judged("set fields", |state, _| {
+            for id in ids {
+                let Some(found) = state.visible.get_mut(&(namespace.clone(), *id)) else {
+                    continue;
+                };
+                for (key, value) in fields {
+                    found.payload.insert(key.clone(), value.clone());
+                }
+                found.payload.retain(|_, value| !value.is_null());
+            }
+            Ok(())
+        })
+    }
+
     fn get(&self, namespace: &Name, ids: &[DocumentId], _: bool) -> Result<Vec<Document>> {
         let state = self.disk.state();
         let get = |id: &DocumentId| state.visible.get(&(namespace.clone(), *id)).cloned();

@@ -258,3 +258,33 @@ pub(super) fn stale_documents_of_the_named_objects_go_and_no_others(stage: &mut 
     ensure!(deleted == 0, "deleting again deleted {deleted}");
     Ok(())
 }
+
+pub(super) fn the_named_documents_go_and_no_others(stage: &mut Stage) -> Outcome {
+    stage.prepare()?;
+    stage.write((1..=4).map(|n| document(n, json!({}))).collect())?;
+    for _ in 0..2 {
+        stage.sink()?.delete(&stage.namespace, &[id(2), id(4), id(9)])?;
+        let left = matching(stage, all(Vec::new()))?;
+        ensure!(left == [1, 3], "{left:?} are left");
+    }
+    Ok(stage.sink()?.delete(&stage.namespace, &[])?)
+}
+
+pub(super) fn fields_are_set_and_taken_away_and_the_rest_stays(stage: &mut Stage) -> Outcome {
+    stage.prepare()?;
+    let before = |n| document(n, json!({ "kept": [1], "gone": "x", "a.b": 1, "old": { "x": 1 } }));
+    stage.write((1..=3).map(before).collect())?;
+    let fields = json!({ "kind": "new", "old": { "y": 2 }, "gone": null, "a.b": null, "no": null });
+    let Value::Object(fields) = fields else { return Ok(()) };
+    stage.sink()?.set_fields(&stage.namespace, &[id(1), id(9), id(3)], &fields)?;
+    let after = |n| document(n, json!({ "kept": [1], "kind": "new", "old": { "y": 2 } }));
+    let found = stage.get(&[id(1), id(2), id(3)])?;
+    ensure!(found == [after(1), before(2), after(3)], "the documents became {found:?}");
+    let new = field("kind", Operator::Eq, json!("new"));
+    let found = matching(stage, all(vec![new]))?;
+    ensure!(found == [1, 3], "an index over the field finds {found:?}");
+    let lineage = json!({ "_quarry": { "collection": "other" } });
+    let Value::Object(lineage) = lineage else { return Ok(()) };
+    let result = stage.sink()?.set_fields(&stage.namespace, &[id(1)], &lineage);
+    refused(result, Code::Invalid, "another lineage")
+}

@@ -4,7 +4,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::{Document, DocumentId, SparseVector, Vector};
 use crate::sink::{Hit, IndexKind, VectorKind};
 use qdrant_edge as engine;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 /// Moves a document; nothing is copied.
 pub(super) fn point(document: Document) -> engine::PointStructPersisted {
@@ -33,6 +33,46 @@ pub(super) fn query(vector: &Vector) -> Result<engine::VectorInternal> {
         }
     };
     Ok(vector.0)
+}
+
+pub(super) fn ids(ids: &[DocumentId]) -> Vec<engine::PointId> {
+    ids.iter().map(|id| engine::PointId::Uuid(id.0)).collect()
+}
+
+/// Reads which of them exist.
+pub(super) fn only_ids(given: &[DocumentId]) -> engine::RetrieveRequest {
+    engine::RetrieveRequestBuilder::new(ids(given))
+        .with_payload(engine::WithPayloadInterface::Bool(false))
+        .with_vector(engine::WithVector::Bool(false))
+        .build()
+}
+
+/// Sets and takes away fields of points that exist.
+pub(super) fn payload_operations(
+    ids: &[engine::PointId],
+    set: &Map<String, Value>,
+    unset: &[String],
+) -> Vec<engine::UpdateOperation> {
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let mut operations = Vec::new();
+    let points = Some(ids.to_vec());
+    if !set.is_empty() {
+        operations.push(engine::PayloadOps::SetPayload(engine::SetPayloadOp {
+            payload: engine::Payload(set.clone()),
+            points: points.clone(),
+            filter: None,
+            key: None,
+        }));
+    }
+    if !unset.is_empty() {
+        let path = |key: &String| key.parse().expect("a quoted name without quotes is a path");
+        let keys = unset.iter().map(path).collect();
+        let delete = engine::DeletePayloadOp { keys, points, filter: None };
+        operations.push(engine::PayloadOps::DeletePayload(delete));
+    }
+    operations.into_iter().map(engine::UpdateOperation::PayloadOperation).collect()
 }
 
 pub(super) fn document(record: engine::Record) -> Result<Document> {

@@ -25,6 +25,7 @@ use engine::{
 };
 use qdrant_edge as engine;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shard::Shard;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -47,6 +48,8 @@ const RUN: &str = "_quarry.run";
 const RRF_K: usize = 2;
 /// Objects of one delete operation.
 const OBJECTS_MAX: usize = 8_192;
+/// Documents of one operation that names them.
+const IDS_MAX: usize = 1_024;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Marker {
@@ -245,6 +248,36 @@ impl VectorSink for EdgeSink {
             self.shard(namespace)?.update(UpdateOperation::PointOperation(delete))?;
         }
         Ok(found)
+    }
+
+    fn delete(&self, namespace: &Name, ids: &[DocumentId]) -> Result<()> {
+        let shard = self.shard(namespace)?;
+        self.require_space(0)?;
+        for ids in ids.chunks(IDS_MAX) {
+            let delete = PointOperations::DeletePoints { ids: convert::ids(ids) };
+            shard.update(UpdateOperation::PointOperation(delete))?;
+        }
+        Ok(())
+    }
+
+    fn set_fields(
+        &self,
+        namespace: &Name,
+        ids: &[DocumentId],
+        fields: &Map<String, Value>,
+    ) -> Result<()> {
+        let shard = self.shard(namespace)?;
+        let (set, unset) = super::layout::split_fields(fields)?;
+        for ids in ids.chunks(IDS_MAX) {
+            self.require_space(ids.len() * fields.len())?;
+            // What does not exist would be an error, and one that is in the log already.
+            let known = shard.read(|engine| engine.retrieve(convert::only_ids(ids)))?;
+            let ids: Vec<_> = known.into_iter().map(|record| record.id).collect();
+            for operation in convert::payload_operations(&ids, &set, &unset) {
+                shard.update(operation)?;
+            }
+        }
+        Ok(())
     }
 
     fn get(

@@ -6,6 +6,7 @@ use crate::sink::{Hit, IndexKind, IndexSpec, LINEAGE, Layout, VectorKind, Vector
 use qdrant::point_id::PointIdOptions;
 use qdrant::vectors_config::Config;
 use qdrant_client::{Payload, qdrant};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// Moves a document; nothing is copied but map entries.
@@ -23,7 +24,7 @@ pub(super) fn point(document: Document) -> qdrant::PointStruct {
     let named = qdrant::NamedVectors { vectors: named.collect() };
     qdrant::PointStruct {
         id: Some(point_id(document.id)),
-        payload: HashMap::from(Payload::from(document.payload)),
+        payload: payload(document.payload),
         vectors: Some(qdrant::Vectors {
             vectors_options: Some(qdrant::vectors::VectorsOptions::Vectors(named)),
         }),
@@ -33,6 +34,14 @@ pub(super) fn point(document: Document) -> qdrant::PointStruct {
 pub(super) fn point_id(id: DocumentId) -> qdrant::PointId {
     let text = id.0.hyphenated().to_string();
     qdrant::PointId { point_id_options: Some(PointIdOptions::Uuid(text)) }
+}
+
+pub(super) fn ids(ids: &[DocumentId]) -> Vec<qdrant::PointId> {
+    ids.iter().copied().map(point_id).collect()
+}
+
+pub(super) fn payload(fields: Map<String, Value>) -> HashMap<String, qdrant::Value> {
+    HashMap::from(Payload::from(fields))
 }
 
 pub(super) fn document_id(id: Option<qdrant::PointId>) -> Result<DocumentId> {

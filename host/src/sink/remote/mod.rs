@@ -10,6 +10,7 @@ use super::{
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{Document, DocumentId, Filter, Name};
 use qdrant_client::{Qdrant, QdrantError, qdrant};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -176,11 +177,15 @@ impl QdrantSink {
         self.call_in(namespace, || self.client.create_field_index(request.clone())).map(|_| ())
     }
 
-    fn delete(&self, namespace: &Name, which: &Filter) -> Result<()> {
+    fn delete_matching(&self, namespace: &Name, which: &Filter) -> Result<()> {
+        self.remove_points(namespace, filter::to_remote(which)?.into())
+    }
+
+    fn remove_points(&self, namespace: &Name, which: qdrant::PointsSelector) -> Result<()> {
         let request = qdrant::DeletePoints {
             collection_name: self.collection(namespace),
             wait: Some(true),
-            points: Some(filter::to_remote(which)?.into()),
+            points: Some(which),
             ..qdrant::DeletePoints::default()
         };
         self.call_in(namespace, || self.client.delete_points(request.clone())).map(|_| ())
@@ -263,7 +268,7 @@ impl VectorSink for QdrantSink {
             if found == 0 {
                 continue;
             }
-            self.delete(namespace, &stale)?;
+            self.delete_matching(namespace, &stale)?;
             deleted += found;
         }
         Ok(deleted)
@@ -273,9 +278,50 @@ impl VectorSink for QdrantSink {
         let written = filter::of_run(run);
         let found = self.count(namespace, Some(&written))?;
         if found > 0 {
-            self.delete(namespace, &written)?;
+            self.delete_matching(namespace, &written)?;
         }
         Ok(found)
+    }
+
+    fn delete(&self, namespace: &Name, ids: &[DocumentId]) -> Result<()> {
+        for ids in ids.chunks(IDS_MAX) {
+            self.remove_points(namespace, convert::ids(ids).into())?;
+        }
+        Ok(())
+    }
+
+    fn set_fields(
+        &self,
+        namespace: &Name,
+        ids: &[DocumentId],
+        fields: &Map<String, Value>,
+    ) -> Result<()> {
+        let (set, unset) = super::layout::split_fields(fields)?;
+        for ids in ids.chunks(IDS_MAX) {
+            // By filter: a list of ids is refused when one of them does not exist.
+            let which = qdrant::Filter::must([qdrant::Condition::has_id(convert::ids(ids))]);
+            if !set.is_empty() {
+                let request = qdrant::SetPayloadPoints {
+                    collection_name: self.collection(namespace),
+                    wait: Some(true),
+                    payload: convert::payload(set.clone()),
+                    points_selector: Some(which.clone().into()),
+                    ..qdrant::SetPayloadPoints::default()
+                };
+                self.call_in(namespace, || self.client.set_payload(request.clone()))?;
+            }
+            if !unset.is_empty() {
+                let request = qdrant::DeletePayloadPoints {
+                    collection_name: self.collection(namespace),
+                    wait: Some(true),
+                    keys: unset.clone(),
+                    points_selector: Some(which.into()),
+                    ..qdrant::DeletePayloadPoints::default()
+                };
+                self.call_in(namespace, || self.client.delete_payload(request.clone()))?;
+            }
+        }
+        Ok(())
     }
 
     fn get(

@@ -29,6 +29,9 @@ pub struct Collection {
     pub inputs: BTreeMap<String, String>,
     #[serde(default)]
     pub passthrough: Vec<Passthrough>,
+    /// Every field of the source that does not meet an output is passed through as well.
+    #[serde(default)]
+    pub all_fields: bool,
     #[serde(default)]
     pub filter: Option<Filter>,
     /// Name in the sink by vector output, chosen when the collection was made so that features that

@@ -10,6 +10,7 @@ mod key;
 mod namespace;
 mod object;
 mod occurrence;
+mod replay;
 mod task;
 
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
@@ -19,6 +20,7 @@ pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
 pub use object::{Blob, Content, Object};
 pub use occurrence::{Occurrence, Outgoing};
+pub use replay::{Replay, ReplayAnswer, ReplayBody, ReplayEnd};
 pub use task::Task;
 
 use super::{Op, Store};

@@ -214,6 +214,25 @@ pub(super) fn scored(point: engine::ScoredPoint) -> proto::ScoredPoint {
     }
 }
 
+pub(super) fn payload(payload: HashMap<String, proto::Value>) -> engine::Payload {
+    engine::Payload(Payload::from(payload).into())
+}
+
+/// Ids or a filter.
+pub(super) fn selector(
+    selector: Option<proto::PointsSelector>,
+) -> Result<(Option<Vec<engine::PointId>>, Option<engine::Filter>), Status> {
+    use proto::points_selector::PointsSelectorOneOf;
+    Ok(match selector.and_then(|selector| selector.points_selector_one_of) {
+        Some(PointsSelectorOneOf::Filter(given)) => (None, Some(filter(given)?)),
+        Some(PointsSelectorOneOf::Points(list)) => {
+            let ids = list.ids.into_iter().map(point_id).collect::<Result<_, _>>()?;
+            (Some(ids), None)
+        }
+        None => (None, None),
+    })
+}
+
 fn payload_back(payload: Option<engine::Payload>) -> HashMap<String, proto::Value> {
     payload.map(|payload| Payload::from(payload.0).into()).unwrap_or_default()
 }
