@@ -16,14 +16,15 @@ follow() {
         case $line in
             "id: "*) printf '%s' "${line#id: }" >"$last" ;;
             "event: "*) event=${line#event: } ;;
-            "data: "*) echo "$event ${line#data: }" ;;
-            "{"*) echo "$line" >&2 && return 12 ;;
-            "")
-                case $event in
-                    batch.completed | batch.completed_with_errors) return 10 ;;
-                    batch.failed | batch.canceled) return 11 ;;
+            "data: "*)
+                echo "$event ${line#data: }"
+                # Nothing comes after the event `end`, which says how it ended.
+                case "$event $line" in
+                    end*COMPLETED*) return 10 ;;
+                    end*) return 11 ;;
                 esac
                 ;;
+            "{"*) echo "$line" >&2 && return 12 ;;
         esac
     done
 }

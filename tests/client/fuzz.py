@@ -16,6 +16,7 @@ from server import Server
 
 SEED = 20251028
 NAMESPACE = "fuzz"
+SPARE = "spare"
 # More rounds than these are not tried to reach the number of cases.
 ROUNDS = 20
 
@@ -30,6 +31,7 @@ def prepare(server, key):
         return answer
 
     made("POST", "/v1/namespaces", {"namespace_name": NAMESPACE})
+    made("POST", "/v1/namespaces", {"namespace_name": SPARE})
     schema = {"properties": {"text": {"type": "text"}}}
     bucket = made("POST", "/v1/buckets", {"bucket_name": "notes", "bucket_schema": schema})
     blobs = [{"property": "text", "type": "text", "data": "a boat on a quiet lake at dawn"}]
@@ -45,6 +47,12 @@ def prepare(server, key):
     made("POST", "/v1/collections", collection)
 
 
+def spare_key(server, key):
+    """The id of a key that may be revoked."""
+    body = {"name": SPARE, "scopes": ["read"]}
+    return server.request("POST", "/v1/keys", body, key)[1]["key"]["key_id"]
+
+
 def run(server, key, work, seed, examples):
     """One round: the exit code of Schemathesis and how many cases it made."""
     report = work / "report.json"
@@ -53,6 +61,8 @@ def run(server, key, work, seed, examples):
         **os.environ,
         "QUARRY_KEY": key,
         "QUARRY_NAMESPACE": NAMESPACE,
+        "QUARRY_SPARE_KEY": spare_key(server, key),
+        "QUARRY_SPARE_NAMESPACE": SPARE,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [

@@ -161,16 +161,18 @@ def repair(story):
         answer = call(bucket, made.batch)
         call.same("batch_id", answer.get("batch_id"), made.batch)
         call.same("status", answer.get("status"), "COMPLETED_WITH_ERRORS")
-        call.holds("it names what failed", made.rain in str(answer), answer)
+        call.holds("it says what is wrong", "1 of" in str(answer.get("findings")), answer)
+        call.holds("it says what to do", bool(answer.get("recommendations")), answer)
         call.refused(404, bucket, "btch_nothing")
     with story.check("get_batch_audit_buckets_batches") as call:
         answer = call(bucket, made.batch)
         call.same("batch_id", answer.get("batch_id"), made.batch)
         call.same("has_lost_objects", answer.get("has_lost_objects"), False)
-        tiers = answer.get("tiers", [])
-        call.same("tiers", [tier.get("tier_num") for tier in tiers], [0, 1, 2])
-        call.same("balanced", {tier.get("balanced") for tier in tiers}, {True})
-        call.same("failed", [tier.get("failed") for tier in tiers], [1, 0, 0])
+        call.same("balanced", answer.get("balanced"), True)
+        tiers = [tier["audit"] for tier in answer.get("tiers", [])]
+        call.same("tiers", [tier["tier_num"] for tier in tiers], [0, 1, 2])
+        call.same("tiers that balance", {tier["balanced"] for tier in tiers}, {True})
+        call.same("failed", [tier["failed"] for tier in tiers], [1, 0, 0])
     with story.check("get_batch_logs_buckets_batches") as call:
         answer = call(bucket, made.batch)
         call.same("batch_id", answer.get("batch_id"), made.batch)
