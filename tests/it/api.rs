@@ -2,5 +2,10 @@
 
 mod batches;
 mod buckets;
+mod collections;
 mod errors;
+mod extractors;
 mod namespaces;
+mod objects;
+mod uploads;
+mod search;

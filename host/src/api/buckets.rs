@@ -246,6 +246,14 @@ fn change(call: &Call, query: ChangeQuery, body: ChangeBucket) -> Result<BucketM
                 .field("/bucket_schema/properties")
                 .hint("force_schema_break=true does it all the same"));
         }
+        if let Some(unique) = &body.unique_key
+            && has_objects
+            && bucket.unique_key.as_ref().map(|known| &known["fields"])
+                != Some(&json!(unique.fields))
+        {
+            let message = "the unique key can not change while there are objects";
+            return Err(Error::new(Code::Conflict, message).field("/unique_key/fields"));
+        }
         bucket.schema = json!(schema);
         if let Some(name) = body.bucket_name {
             bucket.name = name;

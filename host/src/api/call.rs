@@ -14,6 +14,8 @@ pub(super) struct Call<'a> {
     pub(super) namespace: Option<&'a str>,
     /// The last server-sent event that was received.
     pub(super) last_event_id: Option<&'a str>,
+    /// `http://host:port`, for links.
+    pub(super) origin: Option<&'a str>,
     /// Parts of the path by the names in its template.
     pub(super) path: Vec<(String, String)>,
 }

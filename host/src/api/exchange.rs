@@ -12,6 +12,8 @@ pub struct Request {
     pub query: String,
     pub authorization: Option<String>,
     pub namespace: Option<String>,
+    /// Scheme and host by which this server was called.
+    pub origin: Option<String>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub idempotency_key: Option<String>,
@@ -34,8 +36,9 @@ pub(super) fn matches(wanted: &str, tag: &str) -> bool {
 }
 
 pub(super) fn encode(operation: &Operation, request: &Request, answer: Plainly) -> Response {
+    let mut headers = Vec::new();
     let (content_type, body) = match answer {
-        Plainly::Json(_) if operation.answer.is_none() => {
+        Plainly::Json(_) | Plainly::Tagged(_) if operation.answer.is_none() => {
             return Response { status: operation.status, headers: Vec::new(), body: Vec::new() };
         }
         Plainly::Json(value) => ("application/json".to_string(), value.to_string().into_bytes()),
@@ -44,9 +47,15 @@ pub(super) fn encode(operation: &Operation, request: &Request, answer: Plainly) 
             let status = operation.otherwise.unwrap_or(operation.status);
             return Response { status, headers, body: value.to_string().into_bytes() };
         }
+        Plainly::Tagged(value) => {
+            if let Some(tag) = value["etag"].as_str() {
+                headers.push(("etag", format!("\"{tag}\"")));
+            }
+            ("application/json".to_string(), value.to_string().into_bytes())
+        }
         Plainly::Bytes { content_type, bytes } => (content_type, bytes),
     };
-    let mut headers = vec![("content-type", content_type)];
+    headers.push(("content-type", content_type));
     if operation.method == Method::GET {
         let tag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
         let known = request.if_none_match.as_ref().is_some_and(|wanted| matches(wanted, &tag));

@@ -47,7 +47,7 @@ pub(super) fn status(code: Code) -> u16 {
     }
 }
 
-fn kind(code: Code) -> &'static str {
+pub(super) fn kind(code: Code) -> &'static str {
     match code {
         Code::Invalid | Code::Extractor => "validation_error",
         Code::Unsupported => "unsupported",

@@ -11,18 +11,17 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 /// `{"AND": …}`, or `{field: value}` for equality in all of them.
 pub(super) fn parse(filters: &Map<String, Value>, case_sensitive: bool) -> Result<Filter> {
     let words = ["AND", "OR", "NOT", "and", "or", "not", "case_sensitive"];
-    let mut filter: Filter = if filters.keys().all(|key| words.contains(&key.as_str())) {
-        serde_json::from_value(Value::Object(filters.clone())).map_err(|error| {
-            Error::invalid("the filter does not fit").field("/filters").source(error)
-        })?
-    } else {
-        let equal = |(field, value): (&String, &Value)| Condition::Field {
-            field: field.clone(),
-            operator: if value.is_array() { Operator::In } else { Operator::Eq },
-            value: value.clone(),
-        };
-        Filter { and: filters.iter().map(equal).collect(), ..Filter::default() }
-    };
+    // Clients send `case_sensitive` beside either form.
+    let (logic, plain): (Map<String, Value>, Map<String, Value>) =
+        filters.clone().into_iter().partition(|(key, _)| words.contains(&key.as_str()));
+    let mut filter: Filter = serde_json::from_value(Value::Object(logic)).map_err(|error| {
+        Error::invalid("the filter does not fit").field("/filters").source(error)
+    })?;
+    filter.and.extend(plain.into_iter().map(|(field, value)| Condition::Field {
+        field,
+        operator: if value.is_array() { Operator::In } else { Operator::Eq },
+        value,
+    }));
     if !filters.contains_key("case_sensitive") {
         filter.case_sensitive = case_sensitive;
     }

@@ -123,9 +123,12 @@ impl Wanted {
         let body = body.unwrap_or(&none);
         let limit = query.limit.or(query.page_size).or(body.limit).or(body.page_size);
         let limit = limit.unwrap_or(LIMIT);
-        let page = query.page.or(body.page);
-        let offset = query.offset.or(body.offset);
-        let offset = offset.or(page.map(|page| (page - 1).saturating_mul(limit))).unwrap_or(0);
+        // Some clients always send the body's defaults: what the query says comes first.
+        let start = |offset: Option<u64>, page: Option<u64>| {
+            offset.or(page.map(|page| (page - 1).saturating_mul(limit)))
+        };
+        let offset = start(query.offset, query.page).or(start(body.offset, body.page));
+        let offset = offset.unwrap_or(0);
         let cursor = [&query.cursor, &query.next_cursor, &query.after, &body.cursor];
         let cursor = cursor.into_iter().flatten().find(|cursor| !cursor.is_empty());
         let mut sorts = body.sorts.clone().unwrap_or_default();

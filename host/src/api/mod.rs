@@ -17,17 +17,21 @@ mod filters;
 mod idempotency;
 mod keys;
 mod listing;
+mod live;
 mod metrics;
 mod namespaces;
+mod objects;
 mod openapi;
 mod operation;
 mod origin;
 mod rate;
 mod schema;
+mod search;
 mod server;
 mod stream;
 mod system;
 mod tasks;
+mod uploads;
 
 pub use exchange::{Request, Response};
 pub use idempotency::Waiting;
@@ -119,8 +123,11 @@ fn declare(table: &mut Table) {
     buckets::declare(table);
     batches::declare(table);
     tasks::declare(table);
+    objects::declare(table);
+    uploads::declare(table);
     collections::declare(table);
     extractors::declare(table);
+    search::declare(table);
     keys::declare(table);
     system::declare(table);
 }
@@ -277,6 +284,7 @@ impl Api {
             request_id: &request.request_id,
             namespace: request.namespace.as_deref(),
             last_event_id: request.last_event_id.as_deref(),
+            origin: request.origin.as_deref(),
             path: admitted.path.clone(),
         };
         if let Some(wanted) = &request.if_match

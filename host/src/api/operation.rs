@@ -71,6 +71,8 @@ pub(super) enum Plainly {
     Json(Value),
     /// With the status that the operation has for it.
     Otherwise(Value),
+    /// With its `etag` in the head, too, as clients of object stores expect it.
+    Tagged(Value),
     Bytes {
         content_type: String,
         bytes: Vec<u8>,
@@ -224,7 +226,7 @@ impl Table {
             let answer = handler(call, typed(query)?, bytes)?;
             let answer = serde_json::to_value(answer)
                 .context(Code::Internal, || format!("can not encode the answer of {id}"))?;
-            Ok(Plainly::Json(answer))
+            Ok(Plainly::Tagged(answer))
         });
         let schema = serde_json::json!({ "type": "string", "format": "binary" });
         let takes = "application/octet-stream";

@@ -1,7 +1,7 @@
 //! HTTP around the API: reads requests, lets so many in, and shows everybody else out.
 
 use super::origin::{Origins, is_local};
-use super::{Api, Begun, Request, Response, failure, metrics, stream};
+use super::{Api, Begun, Request, Response, failure, live, metrics};
 use crate::error::{Code, Context, Error, Result};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -91,7 +91,7 @@ impl Server {
             api,
             requests: Arc::new(Semaphore::new(settings.requests_max.max(1))),
             bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX as usize)),
-            streams: stream::permits(),
+            streams: live::permits(),
             waiting: Arc::default(),
             waiting_max: settings.waiting_max,
             origins: Arc::new(Origins(settings.origins.clone())),
@@ -220,14 +220,14 @@ impl Shared {
                 api.begin(&given)
             });
             match begun.await {
-                Ok(Begun::Answered(response)) if stream::is_stream(&response) => {
+                Ok(Begun::Answered(response)) if live::is_stream(&response) => {
                     let Ok(permit) = self.streams.clone().try_acquire_owned() else {
                         let message = "too many are watching already";
                         return Err(Error::new(Code::TooMany, message));
                     };
                     let (api, request) = (self.api.clone(), Request::clone(&request));
                     let first = response.clone();
-                    return Ok((response, Some(stream::body(api, request, first, permit))));
+                    return Ok((response, Some(live::body(api, request, first, permit))));
                 }
                 Ok(Begun::Answered(response)) => return Ok((response, None)),
                 Ok(Begun::Elsewhere(waiting)) => {
@@ -295,6 +295,7 @@ fn request(parts: &Parts, request_id: &str) -> Request {
         query: parts.uri.query().unwrap_or_default().to_string(),
         authorization: header(&parts.headers, "authorization"),
         namespace: header(&parts.headers, "x-namespace"),
+        origin: origin(&parts.headers),
         if_match: header(&parts.headers, "if-match"),
         if_none_match: header(&parts.headers, "if-none-match"),
         idempotency_key: header(&parts.headers, "idempotency-key"),
@@ -306,6 +307,15 @@ fn request(parts: &Parts, request_id: &str) -> Request {
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
+}
+
+/// What links to this server begin with, as whoever asks has called it.
+fn origin(headers: &HeaderMap) -> Option<String> {
+    let host = header(headers, "x-forwarded-host").or_else(|| header(headers, "host"))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    let secure = header(headers, "x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let scheme = if secure { "https" } else { "http" };
+    host.bytes().all(plain).then(|| format!("{scheme}://{host}"))
 }
 
 fn failed(error: &Error, request_id: &str) -> Response {

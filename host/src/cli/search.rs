@@ -1,12 +1,12 @@
 //! `quarry search`.
 
-use super::documents::{self, Opened};
+use super::documents;
 use super::options::GlobalOptions;
 use super::{DONE, Done, filter, printer};
-use crate::app::App;
-use crate::error::{Code, Error, Result};
-use crate::model::{Condition, Document, Filter, LINEAGE_FIELD, Operator, Vector};
-use crate::sink::{Hit, Scroll, Search};
+use crate::control::search::{self, Looked, Question, Searchable};
+use crate::error::Error;
+use crate::model::Name;
+use crate::sink::Hit;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -43,91 +43,41 @@ enum Mode {
     Sparse,
 }
 
+impl From<Mode> for search::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Hybrid => search::Mode::Hybrid,
+            Mode::Dense => search::Mode::Dense,
+            Mode::Sparse => search::Mode::Sparse,
+        }
+    }
+}
+
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let app = options.open()?;
     let opened = documents::open(&app, &arguments.collection, arguments.namespace.as_deref())?;
-    let mut filter = filter::parse(&arguments.collection, &arguments.filter)?;
-    let vectors = match (&arguments.query, &arguments.like) {
-        (Some(query), _) => embed(&app, &opened, query)?,
-        (None, Some(document)) => like(&app, &opened, document, &mut filter)?,
+    let question = match (&arguments.query, &arguments.like) {
+        (Some(query), _) => Question::Text(query.clone()),
+        (None, Some(document)) => Question::Like(document.clone()),
         (None, None) => return Err(Error::invalid("there is nothing to look for")),
     };
-    let wanted = vectors.into_iter().filter(|(_, vector)| match vector {
-        Vector::Dense(values) => {
-            arguments.mode != Mode::Sparse && values.iter().any(|value| *value != 0.0)
-        }
-        Vector::Sparse(sparse) => arguments.mode != Mode::Dense && !sparse.indices.is_empty(),
-        Vector::Multi(_) => arguments.mode != Mode::Sparse,
-    });
-    let vectors: Vec<(String, Vector)> = wanted.collect();
-    let hits = match vectors.is_empty() {
-        // A query without a single token finds nothing, which is an answer.
-        true => Vec::new(),
-        false => {
-            let search = Search { vectors, filter: Some(filter), limit: arguments.limit };
-            opened.sink.search(&opened.namespace, &search)?
-        }
+    let space = Searchable {
+        engine: &app.engine,
+        sink: opened.sink.as_ref(),
+        namespace: &opened.namespace,
+        collection: &Name::parse(&arguments.collection)?,
+        state: &opened.state,
     };
+    let looked = Looked {
+        question,
+        mode: arguments.mode.into(),
+        filter: Some(filter::parse(&arguments.collection, &arguments.filter)?),
+        limit: arguments.limit,
+    };
+    let (hits, _) = search::search(&space, looked)?;
     let rows: Vec<Value> = hits.iter().enumerate().map(|(at, hit)| row(at + 1, hit)).collect();
     printer::list(options, &rows, &COLUMNS);
     Ok(DONE)
-}
-
-/// The query's vectors under the names that the sink knows.
-fn embed(app: &App, opened: &Opened, query: &str) -> Result<Vec<(String, Vector)>> {
-    let extractor = app.engine.registry.by_digest(&opened.state.digest)?;
-    let parameters = serde_json::from_str(&opened.state.parameters).map_err(|error| {
-        Error::new(Code::Corrupt, "recorded parameters are no JSON").source(error)
-    })?;
-    let mut instance = extractor.instantiate(&parameters)?;
-    if !instance.description().queries {
-        let message = format!("extractor {} does not embed queries", opened.state.extractor);
-        return Err(Error::invalid(message).hint("search with --like DOCUMENT instead"));
-    }
-    let embedded = instance.embed_query(query)?;
-    let named = embedded.into_iter().filter_map(|(field, vector)| {
-        opened.state.vectors.get(&field).map(|name| (name.clone(), vector))
-    });
-    Ok(named.collect())
-}
-
-/// The vectors of a document, which itself is left out of the answer.
-fn like(
-    app: &App,
-    opened: &Opened,
-    document: &str,
-    filter: &mut Filter,
-) -> Result<Vec<(String, Vector)>> {
-    let namespace = opened.namespace.as_str();
-    let found = match crate::model::DocumentId::parse(document) {
-        Ok(_) => documents::find(app, document, Some(namespace), true)?.0,
-        Err(_) => first_of(opened, document, filter)?,
-    };
-    if let Some(lineage) = crate::engine::lineage(&found) {
-        filter.not.push(Condition::Field {
-            field: format!("{LINEAGE_FIELD}.object"),
-            operator: Operator::Eq,
-            value: lineage.object.into(),
-        });
-    }
-    let known: Vec<&String> = opened.state.vectors.values().collect();
-    Ok(found.vectors.into_iter().filter(|(name, _)| known.contains(&name)).collect())
-}
-
-/// The first document of an object in the collection.
-fn first_of(opened: &Opened, object: &str, filter: &Filter) -> Result<Document> {
-    let mut filter = filter.clone();
-    filter.and.push(Condition::Field {
-        field: format!("{LINEAGE_FIELD}.object"),
-        operator: Operator::Eq,
-        value: object.into(),
-    });
-    let scroll = Scroll { filter: Some(filter), from: None, limit: 1, with_vectors: true };
-    let mut page = opened.sink.scroll(&opened.namespace, &scroll)?;
-    page.documents.pop().ok_or_else(|| {
-        let message = format!("the collection has no document or object `{object}`");
-        Error::new(Code::NotFound, message)
-    })
 }
 
 fn row(rank: usize, hit: &Hit) -> Value {

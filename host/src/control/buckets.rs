@@ -3,7 +3,7 @@
 use super::{Control, key_for, not_found, taken};
 use crate::error::Result;
 use crate::model::BucketId;
-use crate::store::catalog::{Bucket, BucketStats, Namespace};
+use crate::store::catalog::{Bucket, BucketStats, Namespace, Removal};
 use crate::store::{Op, Store};
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ pub struct BucketDraft {
     pub settings: Map<String, Value>,
 }
 
-fn place(bucket: &Bucket) -> String {
+pub(super) fn place(bucket: &Bucket) -> String {
     format!("{}/{}", bucket.namespace, bucket.id)
 }
 
@@ -90,17 +90,21 @@ impl Control {
     }
 
     pub fn delete_bucket(&self, namespace: &Namespace, bucket: &Bucket) -> Result<Bucket> {
-        let _lock = self.locks.hold(namespace.id.as_str());
+        let lock = self.locks.hold(namespace.id.as_str());
         let bucket = self.bucket(namespace, bucket.id.as_str())?;
-        self.engine.store.commit(self.bucket_removal(&bucket)?)?;
+        self.engine.store.commit(self.bucket_removal(namespace, &bucket)?)?;
+        drop(lock);
+        self.finish_removals()?;
         Ok(bucket)
     }
 
-    /// What has to be removed with a bucket.
-    pub(super) fn bucket_removal(&self, bucket: &Bucket) -> Result<Vec<Op>> {
-        Ok(vec![
-            Store::remove::<Bucket>(&place(bucket)),
-            Store::remove::<BucketStats>(bucket.id.as_str()),
-        ])
+    /// What has to be committed to remove a bucket; [`Control::finish_removals`] does the rest.
+    pub(super) fn bucket_removal(&self, namespace: &Namespace, bucket: &Bucket) -> Result<Vec<Op>> {
+        let removal = Removal {
+            bucket: bucket.id.clone(),
+            namespace: namespace.id.clone(),
+            namespace_key: namespace.key.clone(),
+        };
+        Ok(vec![Store::remove::<Bucket>(&place(bucket)), Store::put(bucket.id.as_str(), &removal)?])
     }
 }

@@ -4,7 +4,9 @@ use super::pipeline::downstream;
 use super::{Control, key_for, not_found, taken};
 use crate::config::{COLLECTIONS_MAX, Passthrough};
 use crate::error::{Code, Error, Result};
-use crate::model::{CollectionId, Condition, ExtractorRef, Filter, LINEAGE_FIELD, Name, Operator};
+use crate::model::{
+    CollectionId, Condition, DocumentId, ExtractorRef, Filter, LINEAGE_FIELD, Name, Operator,
+};
 use crate::sink::{SCROLL_LIMIT_MAX, Scroll, VectorSink};
 use crate::store::catalog::{Collection, CollectionStats, Namespace, Shape, Source};
 use crate::store::{Op, Store};
@@ -346,16 +348,7 @@ fn delete_documents(sink: &dyn VectorSink, namespace: &Name, collection: &Name) 
         if page.documents.is_empty() {
             return Ok(());
         }
-        let objects: BTreeSet<String> = page
-            .documents
-            .iter()
-            .filter_map(crate::engine::lineage)
-            .map(|lineage| lineage.object)
-            .collect();
-        let objects: Vec<String> = objects.into_iter().collect();
-        // Whatever the run: there is none that high.
-        if sink.delete_stale(namespace, collection.as_str(), &objects, i64::MAX as u64)? == 0 {
-            return Err(Error::internal("documents of a collection can not be deleted"));
-        }
+        let ids: Vec<DocumentId> = page.documents.iter().map(|document| document.id).collect();
+        sink.delete(namespace, &ids)?;
     }
 }

@@ -12,13 +12,16 @@ mod events;
 mod extractors;
 mod input;
 mod keys;
+mod links;
 mod locks;
 mod namespaces;
 mod objects;
 mod pipeline;
 mod running;
+pub mod search;
 mod shape;
 mod tasks;
+mod uploads;
 mod work;
 
 pub use batches::{BatchDraft, BatchView, Submission};
@@ -27,10 +30,14 @@ pub use collections::{CollectionDraft, documents_of};
 pub use dispatch::Dispatch;
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
+pub use links::{Link, Verb};
 pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
+pub use objects::{BlobDraft, DATA_BYTES_MAX, ObjectDraft, Policy, Replay, WriteOptions};
+pub use objects::{SoftDeletion, Written, is_file, type_word};
 pub use running::{CollectionSight, Running, Sight, Stage};
 pub use tasks::TASK_RETENTION;
+pub use uploads::{Confirmation, UploadDraft};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -63,6 +70,7 @@ impl Control {
             dispatch: Dispatch::new(BATCHES_MAX),
             bell: tokio::sync::watch::Sender::new(0),
         };
+        control.finish_removals()?;
         if control.namespaces()?.is_empty() {
             control.create_namespace(NamespaceDraft::named(DEFAULT_NAMESPACE))?;
         }

@@ -85,7 +85,7 @@ impl Control {
 
     /// With its vectors. One that still has buckets or collections is only deleted with `force`.
     pub fn delete_namespace(&self, identifier: &str, force: bool) -> Result<Namespace> {
-        let _lock = self.locks.hold(LOCK);
+        let lock = self.locks.hold(LOCK);
         let namespace = self.namespace(identifier)?;
         let inside = format!("{}/", namespace.id);
         let buckets = self.engine.store.all::<Bucket>(&inside)?;
@@ -99,10 +99,12 @@ impl Control {
         }
         let mut ops = vec![Store::remove::<Namespace>(namespace.id.as_str())];
         for bucket in buckets {
-            ops.extend(self.bucket_removal(&bucket)?);
+            ops.extend(self.bucket_removal(&namespace, &bucket)?);
         }
         ops.extend(self.collection_removals(&namespace)?);
         self.engine.store.commit(ops)?;
+        drop(lock);
+        self.finish_removals()?;
         Ok(namespace)
     }
 }

@@ -150,12 +150,7 @@ impl Store {
     fn scan_last<T: Record>(&self, prefix: &str) -> Result<Option<(String, T)>> {
         let end = [prefix.as_bytes(), &[0xff]].concat();
         let mut range = self.db.range(prefix.as_bytes()..&end);
-        let Some(entry) = range.next_back() else { return Ok(None) };
-        let (key, bytes) =
-            entry.context(Code::Unavailable, || "can not read the state".to_string())?;
-        let key = std::str::from_utf8(&key)
-            .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
-        Ok(Some((key[prefix.len()..].to_string(), record::decode(key, &bytes)?)))
+        range.next_back().map(|entry| entry_of(entry, prefix.len())).transpose()
     }
 
     /// Entries under `prefix` whose keys come after `after`.
@@ -171,14 +166,36 @@ impl Store {
         };
         // All keys are ASCII, so 0xff is above every key with this prefix.
         let end = [prefix.as_bytes(), &[0xff]].concat();
-        self.db.range((start, Bound::Excluded(end))).map(move |entry| {
-            let (key, bytes) =
-                entry.context(Code::Unavailable, || "can not read the state".to_string())?;
-            let key = std::str::from_utf8(&key)
-                .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
-            Ok((key[prefix_bytes..].to_string(), record::decode(key, &bytes)?))
-        })
+        self.db.range((start, Bound::Excluded(end))).map(move |entry| entry_of(entry, prefix_bytes))
     }
+
+    /// Entries under `prefix` from the last to the first, those whose keys come before `before`.
+    fn scan_back<'a, T: Record + 'a>(
+        &'a self,
+        prefix: &str,
+        before: Option<&str>,
+    ) -> impl Iterator<Item = Result<(String, T)>> + use<'a, T> {
+        let prefix_bytes = prefix.len();
+        let end = match before {
+            Some(key) if key.starts_with(prefix) => key.as_bytes().to_vec(),
+            _ => [prefix.as_bytes(), &[0xff]].concat(),
+        };
+        self.db
+            .range(prefix.as_bytes().to_vec()..end)
+            .rev()
+            .map(move |entry| entry_of(entry, prefix_bytes))
+    }
+}
+
+/// What is behind the prefix of a key, and the record.
+fn entry_of<T: Record>(
+    entry: sled::Result<(sled::IVec, sled::IVec)>,
+    prefix_bytes: usize,
+) -> Result<(String, T)> {
+    let (key, bytes) = entry.context(Code::Unavailable, || "can not read the state".to_string())?;
+    let key = std::str::from_utf8(&key)
+        .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
+    Ok((key[prefix_bytes..].to_string(), record::decode(key, &bytes)?))
 }
 
 /// Makes the directory whole beside its place: sled refuses to open over a settings file that a

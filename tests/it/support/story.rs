@@ -1,6 +1,9 @@
 //! A bucket of texts, and collections over it: what most tests of batches begin with.
 
 use super::api::Bed;
+use quarry::model::{BucketId, ObjectId};
+use quarry::store::Store;
+use quarry::store::catalog::Object;
 use serde_json::{Value, json};
 
 /// Chunks of texts, and their vectors: two tiers.
@@ -57,6 +60,27 @@ impl Story {
                 made["object_id"].as_str().unwrap().to_string()
             })
             .collect()
+    }
+
+    /// The same without a request for each.
+    pub(crate) fn registered(&self, texts: &[&str]) -> Vec<String> {
+        let store = &self.bed.app.engine.store;
+        let bucket = BucketId::parse(&self.bucket).unwrap();
+        let object = |text: &&str| {
+            let id = ObjectId::from_uuid(self.bed.app.engine.env.uuid());
+            let at = self.bed.app.engine.env.timestamp();
+            let record = json!({
+                "id": id, "bucket": bucket, "bytes": text.len(), "created_at": at, "updated_at": at,
+                "blobs": [{
+                    "id": "blob", "property": "text", "kind": "text", "content": { "value": text },
+                }],
+            });
+            let record: Object = serde_json::from_value(record).unwrap();
+            let op = Store::put(&format!("{bucket}/{id}"), &record).unwrap();
+            store.commit(vec![op]).unwrap();
+            id.to_string()
+        };
+        texts.iter().map(object).collect()
     }
 
     pub(crate) fn batches(&self) -> String {

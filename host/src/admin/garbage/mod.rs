@@ -147,6 +147,8 @@ impl Marking<'_> {
                 [namespace, "blobs", ..] => {
                     blobs.entry(namespace.to_string()).or_default().push(found);
                 }
+                // Objects and uploads name them: they are deleted with those.
+                [_, "uploads", ..] => {}
                 _ => self.keep(format!("objects/{}", found.name), "not of a known form"),
             }
         }

@@ -1,7 +1,9 @@
 //! `/v1/collections`.
 
 mod model;
+mod reconciliation;
 mod source;
+mod trigger;
 
 use super::call::Call;
 use super::extractors::{VectorIndex, feature_uri};
@@ -38,6 +40,8 @@ pub(super) fn declare(table: &mut Table) {
         "List the vectors of a collection",
         features,
     );
+    reconciliation::declare(table);
+    trigger::declare(table);
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -12,16 +12,18 @@ mod object;
 mod occurrence;
 mod replay;
 mod task;
+mod upload;
 
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
 pub use collection::{Collection, CollectionStats, Shape, ShapeField, ShapeVector, Source};
 pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
-pub use object::{Blob, Content, Object};
+pub use object::{Blob, Content, Deletion, Lookup, Object, ObjectStatus, Removal};
 pub use occurrence::{Occurrence, Outgoing};
 pub use replay::{Replay, ReplayAnswer, ReplayBody, ReplayEnd};
 pub use task::Task;
+pub use upload::{Secret, Upload, UploadStatus};
 
 use super::{Op, Store};
 use crate::error::Result;
@@ -65,6 +67,18 @@ impl Store {
         let head = prefix.to_string();
         let after = after.map(key_of::<T>);
         self.scan_from(&key_of::<T>(prefix), after.as_deref())
+            .map(move |entry| entry.map(|(rest, record)| (format!("{head}{rest}"), record)))
+    }
+
+    /// The same backwards; those before the key `before` where one is given.
+    pub fn each_back<'a, T: Noun + 'a>(
+        &'a self,
+        prefix: &str,
+        before: Option<&str>,
+    ) -> impl Iterator<Item = Result<(String, T)>> + use<'a, T> {
+        let head = prefix.to_string();
+        let before = before.map(key_of::<T>);
+        self.scan_back(&key_of::<T>(prefix), before.as_deref())
             .map(move |entry| entry.map(|(rest, record)| (format!("{head}{rest}"), record)))
     }
 
