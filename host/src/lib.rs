@@ -19,3 +19,4 @@ pub mod model;
 pub mod plugin;
 pub mod sink;
 pub mod store;
+pub mod webhook;

@@ -3,9 +3,10 @@
 mod batches;
 mod buckets;
 mod collections;
+mod documents;
 mod errors;
 mod extractors;
 mod namespaces;
 mod objects;
-mod uploads;
 mod search;
+mod uploads;

@@ -10,6 +10,8 @@ mod batches;
 mod buckets;
 mod call;
 mod collections;
+mod deliveries;
+mod documents;
 mod exchange;
 mod extractors;
 mod failure;
@@ -25,6 +27,7 @@ mod openapi;
 mod operation;
 mod origin;
 mod rate;
+mod schedules;
 mod schema;
 mod search;
 mod server;
@@ -32,6 +35,7 @@ mod stream;
 mod system;
 mod tasks;
 mod uploads;
+mod webhooks;
 
 pub use exchange::{Request, Response};
 pub use idempotency::Waiting;
@@ -121,6 +125,7 @@ const OTHER_BODY_BYTES_MAX: usize = 64 << 10;
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
+    documents::declare(table);
     batches::declare(table);
     tasks::declare(table);
     objects::declare(table);
@@ -129,6 +134,8 @@ fn declare(table: &mut Table) {
     extractors::declare(table);
     search::declare(table);
     keys::declare(table);
+    webhooks::declare(table);
+    schedules::declare(table);
     system::declare(table);
 }
 

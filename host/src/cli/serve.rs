@@ -6,9 +6,12 @@ use super::{DONE, Done, printer, wrong_option};
 use crate::api::{Api, Server, ServerSettings, Settings};
 use crate::app::App;
 use crate::control::Control;
+use crate::webhook::{Reach, Secret};
 use clap::Args;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+const SECRET_VARIABLE: &str = "QUARRY_WEBHOOK_SECRET";
 
 /// Runs the engine as a server: REST under /v1, described in /openapi.json. Without any option it
 /// works in ./quarry-data and listens on this machine only.
@@ -33,8 +36,24 @@ pub(super) struct Arguments {
     /// Object store for artifacts; a folder of the data directory by default
     #[arg(long, value_name = "URL", env = "QUARRY_ARTIFACTS")]
     artifacts: Option<String>,
+    /// Send webhooks to private addresses and over http, too: for laboratories
+    #[arg(long, env = "QUARRY_ALLOW_PRIVATE_TARGETS")]
+    allow_private_targets: bool,
     #[command(flatten)]
     effort: Effort,
+}
+
+impl Arguments {
+    fn reach(&self) -> Reach {
+        if self.allow_private_targets { Reach::Private } else { Reach::Public }
+    }
+}
+
+/// Signs what goes to the URLs that batches name: never a flag, which everybody on the machine sees.
+fn signing_secret() -> crate::error::Result<Option<Secret>> {
+    let Some(text) = std::env::var_os(SECRET_VARIABLE) else { return Ok(None) };
+    let secret = Secret::parse(text.to_str().unwrap_or_default());
+    secret.map(Some).map_err(|error| error.field(SECRET_VARIABLE))
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
@@ -50,6 +69,8 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         let hint = "make a key first (`quarry key create`), or say --insecure";
         return Err(wrong_option("--listen", &arguments.listen.to_string(), hint));
     }
+    control.set_outbound(arguments.reach(), signing_secret()?);
+    let _background = control.start_background()?;
     control.start_dispatch()?;
     let api = Api::new(
         control.clone(),

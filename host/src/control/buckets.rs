@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::BucketId;
 use crate::store::catalog::{Bucket, BucketStats, Namespace, Removal};
 use crate::store::{Op, Store};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What a bucket is made from; the schema is checked by whoever fills it in.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,11 @@ pub struct BucketDraft {
 
 pub(super) fn place(bucket: &Bucket) -> String {
     format!("{}/{}", bucket.namespace, bucket.id)
+}
+
+/// What events say of it.
+fn told(bucket: &Bucket) -> Value {
+    json!({ "bucket_id": bucket.id, "bucket_name": bucket.name })
 }
 
 impl Control {
@@ -65,7 +70,11 @@ impl Control {
             created_at: now.clone(),
             updated_at: now,
         };
-        self.engine.store.commit(vec![Store::put(&place(&bucket), &bucket)?])?;
+        let mut ops =
+            self.occur(&namespace.id, bucket.id.as_str(), "bucket.created", told(&bucket))?;
+        ops.push(Store::put(&place(&bucket), &bucket)?);
+        self.engine.store.commit(ops)?;
+        self.rang();
         Ok(bucket)
     }
 
@@ -92,8 +101,12 @@ impl Control {
     pub fn delete_bucket(&self, namespace: &Namespace, bucket: &Bucket) -> Result<Bucket> {
         let lock = self.locks.hold(namespace.id.as_str());
         let bucket = self.bucket(namespace, bucket.id.as_str())?;
-        self.engine.store.commit(self.bucket_removal(namespace, &bucket)?)?;
+        let mut ops =
+            self.occur(&namespace.id, bucket.id.as_str(), "bucket.deleted", told(&bucket))?;
+        ops.extend(self.bucket_removal(namespace, &bucket)?);
+        self.engine.store.commit(ops)?;
         drop(lock);
+        self.rang();
         self.finish_removals()?;
         Ok(bucket)
     }

@@ -114,7 +114,7 @@ impl Control {
                 None
             });
             if let Some((queued, batch)) = next {
-                self.begin(queued, batch);
+                self.begin_batch(queued, batch);
                 continue;
             }
             let board = self.dispatch.lock();
@@ -206,7 +206,7 @@ impl Control {
         Ok(None)
     }
 
-    fn begin(self: &Arc<Self>, queued: String, batch: Batch) {
+    fn begin_batch(self: &Arc<Self>, queued: String, batch: Batch) {
         let objects = match batch.input {
             Input::Objects(count) => count,
             Input::Manifest(_) => 0,

@@ -4,10 +4,13 @@
 //! **Invariant:** a change of a namespace's records is made under its lock, and answered after its
 //! commit.
 
+mod background;
 mod batches;
 mod buckets;
 mod collections;
+mod deliveries;
 mod dispatch;
+mod documents;
 mod events;
 mod extractors;
 mod input;
@@ -16,18 +19,31 @@ mod links;
 mod locks;
 mod namespaces;
 mod objects;
+mod outbox;
 mod pipeline;
+mod retention;
 mod running;
+mod runs;
+mod schedules;
 pub mod search;
+mod sender;
 mod shape;
 mod tasks;
+mod timing;
 mod uploads;
+mod webhooks;
 mod work;
 
+pub use background::Background;
 pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
 pub use collections::{CollectionDraft, documents_of};
+pub use deliveries::{BODY_BYTES_MAX, Outbound, Sent, Trial, attempted};
 pub use dispatch::Dispatch;
+pub use documents::{
+    Checked, DocumentDraft, Merge, Selection, Walk, Walked, field_of, given_run, is_given,
+    lineage_of,
+};
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use links::{Link, Verb};
@@ -35,15 +51,23 @@ pub use locks::Locks;
 pub use namespaces::NamespaceDraft;
 pub use objects::{BlobDraft, DATA_BYTES_MAX, ObjectDraft, Policy, Replay, WriteOptions};
 pub use objects::{SoftDeletion, Written, is_file, type_word};
+pub use outbox::{REPLAYED_MAX, Replay as WebhookReplay, Replayed};
+pub use retention::{
+    DELIVERIES_KEPT, DELIVERIES_WAITING_MAX, DELIVERY_DAYS, OCCURRENCE_DAYS, OCCURRENCES_KEPT,
+};
 pub use running::{CollectionSight, Running, Sight, Stage};
+pub use runs::{ScheduledBatch, Trigger};
+pub use schedules::ScheduleDraft;
 pub use tasks::TASK_RETENTION;
+pub use timing::{INTERVAL_S_MAX, INTERVAL_S_MIN, MISSED_AFTER_S, next_time};
 pub use uploads::{Confirmation, UploadDraft};
+pub use webhooks::{WEBHOOKS_MAX, WebhookDraft};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::model::Name;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub struct Control {
     pub engine: Arc<Engine>,
@@ -52,6 +76,8 @@ pub struct Control {
     pub dispatch: Dispatch,
     /// Rings when something happened.
     bell: tokio::sync::watch::Sender<u64>,
+    outbound: OnceLock<Outbound>,
+    trigger: OnceLock<Box<Trigger>>,
 }
 
 /// Batches that are run at once, each of another namespace.
@@ -69,6 +95,8 @@ impl Control {
             locks: Locks::default(),
             dispatch: Dispatch::new(BATCHES_MAX),
             bell: tokio::sync::watch::Sender::new(0),
+            outbound: OnceLock::new(),
+            trigger: OnceLock::new(),
         };
         control.finish_removals()?;
         if control.namespaces()?.is_empty() {

@@ -102,6 +102,8 @@ impl Control {
             ops.extend(self.bucket_removal(&namespace, &bucket)?);
         }
         ops.extend(self.collection_removals(&namespace)?);
+        ops.extend(self.webhook_removals(&namespace)?);
+        ops.extend(self.schedule_removals(&namespace)?);
         self.engine.store.commit(ops)?;
         drop(lock);
         self.finish_removals()?;

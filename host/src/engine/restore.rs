@@ -1,7 +1,8 @@
 //! Writes the documents of a namespace into the vector sink again, from the parts.
 //!
 //! An engine in this process keeps its files mapped: what it wrote since its last flush reaches the
-//! disk in any order, and after a power cut it may not open any more. The parts hold everything.
+//! disk in any order, and after a power cut it may not open any more. The parts hold everything but
+//! what users gave and changed, which `edits` keeps.
 
 use super::documents::{Origin, documents};
 use super::sinker::UPSERT_DOCUMENTS;
@@ -37,6 +38,8 @@ impl Engine {
         for record in &batches {
             self.restore(sink.as_ref(), record)?;
         }
+        self.replay_edits(namespace, sink.as_ref())?;
+        sink.flush(namespace)?;
         sink.restored(namespace).map(|()| true)
     }
 

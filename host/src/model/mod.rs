@@ -2,6 +2,7 @@
 
 mod description;
 mod document;
+mod event;
 mod filter;
 mod funnel;
 mod ids;
@@ -12,6 +13,7 @@ pub use description::{Description, Distance, Field, FieldKind, Input};
 pub use document::{
     Document, Enrichment, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector,
 };
+pub use event::{EVENT_KINDS, EVERY_EVENT, FOREIGN_EVENT_KINDS};
 pub use filter::{Condition, Filter, Operator};
 pub use funnel::Funnel;
 pub use ids::{

@@ -61,8 +61,18 @@ impl Bed {
 
     pub(crate) fn with(settings: Settings) -> Bed {
         let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Bed::open(settings, folder, &data)
+    }
+
+    /// Over a data directory that is there already.
+    pub(crate) fn over(data: &std::path::Path) -> Bed {
+        Bed::open(Settings::default(), tempfile::tempdir().unwrap(), data)
+    }
+
+    fn open(settings: Settings, folder: tempfile::TempDir, data: &std::path::Path) -> Bed {
         let app = App::open(&quarry::app::Settings {
-            data_dir: folder.path().join("data"),
+            data_dir: data.to_path_buf(),
             cache_dir: None,
             artifacts: None,
             sink: "edge".to_string(),

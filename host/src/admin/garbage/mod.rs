@@ -149,6 +149,7 @@ impl Marking<'_> {
                 }
                 // Objects and uploads name them: they are deleted with those.
                 [_, "uploads", ..] => {}
+                [_, "documents", ..] => {}
                 _ => self.keep(format!("objects/{}", found.name), "not of a known form"),
             }
         }

@@ -11,8 +11,10 @@ mod namespace;
 mod object;
 mod occurrence;
 mod replay;
+mod schedule;
 mod task;
 mod upload;
+mod webhook;
 
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
@@ -22,8 +24,12 @@ pub use namespace::Namespace;
 pub use object::{Blob, Content, Deletion, Lookup, Object, ObjectStatus, Removal};
 pub use occurrence::{Occurrence, Outgoing};
 pub use replay::{Replay, ReplayAnswer, ReplayBody, ReplayEnd};
+pub use schedule::{Action, MissedRuns, RunCause, RunStatus, Schedule, ScheduleRun, Timing};
 pub use task::Task;
 pub use upload::{Secret, Upload, UploadStatus};
+pub use webhook::{
+    ATTEMPTS_KEPT, Attempt, Delivery, DeliveryStatus, Due, Webhook, WebhookHealth, WebhookSecret,
+};
 
 use super::{Op, Store};
 use crate::error::Result;

@@ -1,0 +1,73 @@
+//! Kinds of events that can be watched.
+
+/// What happens here. The first word is the kind of thing that it happens to.
+pub const EVENT_KINDS: &[&str] = &[
+    "batch.created",
+    "batch.submitted",
+    "batch.processing",
+    "batch.tier.started",
+    "batch.tier.completed",
+    "batch.completed",
+    "batch.completed_with_errors",
+    "batch.failed",
+    "batch.canceled",
+    "batch.deleted",
+    "bucket.created",
+    "bucket.updated",
+    "bucket.deleted",
+    "object.created",
+    "objects.created.batch",
+    "object.updated",
+    "object.deleted",
+    "document.updated",
+    "document.deleted",
+    "documents.updated.batch",
+    "documents.deleted.batch",
+    "collection.created",
+    "collection.updated",
+    "collection.deleted",
+    "collection.documents.written",
+    "collection.documents.batch_completed",
+    "schedule.fired",
+    "schedule.failed",
+    "schedule.missed",
+    "webhook.test",
+];
+
+/// Kinds that existing clients know and that do not happen in this engine: who asks for them is not
+/// refused, and hears nothing.
+pub const FOREIGN_EVENT_KINDS: &[&str] = &[
+    "document.created",
+    "cluster.created",
+    "cluster.updated",
+    "cluster.deleted",
+    "cluster.execution.started",
+    "cluster.execution.completed",
+    "cluster.execution.failed",
+    "trigger.created",
+    "trigger.updated",
+    "trigger.deleted",
+    "trigger.paused",
+    "trigger.resumed",
+    "trigger.fired",
+    "trigger.execution.completed",
+    "trigger.execution.failed",
+    "taxonomy.created",
+    "taxonomy.updated",
+    "taxonomy.deleted",
+    "alert.created",
+    "alert.updated",
+    "alert.deleted",
+    "alert.triggered",
+    "alert.execution.completed",
+    "alert.execution.failed",
+    "annotation.created",
+    "annotation.updated",
+    "annotation.deleted",
+    "resource.executed",
+    "resource.execution_failed",
+    "manifest.apply.resource_state",
+];
+
+/// Instead of a kind: all of them.
+pub const EVERY_EVENT: &str = "*";
