@@ -17,6 +17,8 @@ from server import Server
 SEED = 20251028
 NAMESPACE = "fuzz"
 SPARE = "spare"
+# Phases that make cases of an operation beside the one whose number can be asked for.
+PHASES = 3
 # More rounds than these are not tried to reach the number of cases.
 ROUNDS = 20
 
@@ -102,7 +104,7 @@ def main():
         _, description = server.request("GET", "/openapi.json", key=key)
         operations = sum(len(methods) for methods in description["paths"].values())
         for round in range(ROUNDS):
-            examples = max(1, -(-(arguments.cases - total) // operations))
+            examples = max(1, -(-(arguments.cases - total) // (operations * PHASES)))
             code, found = run(server, key, work, arguments.seed + round, examples)
             total += found
             if code != 0 or total >= arguments.cases:

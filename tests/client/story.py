@@ -153,6 +153,13 @@ class Check:
         else:
             self.problems.append(f"{status} was expected, the answer is {answer!r:.300}")
 
+    def unsupported(self, *arguments, **named):
+        """What this engine does not have it says: 422, and by its own type. That is the answer."""
+        error = self.refused(422, *arguments, **named)
+        if error is not None:
+            self.same("the type of the error", error.type, "unsupported")
+            self.called = True
+
     def __exit__(self, kind, error, _):
         if error is not None and not isinstance(error, Exception):
             return False

@@ -171,11 +171,15 @@ def change(story):
         call.same("ok without the field", answer.ok, False)
         call.holds("the error names the field", "text" in str(answer.errors), answer.errors)
     with story.check("import_collection") as call:
-        export = {"rows": rows}
-        answer = call("pages", ImportRequest(export=export, mapping=mapping, dry_run=True))
+        before = story.methods["count_documents"]("pages").count
+        trial = ImportRequest(export=rows[0], mapping=mapping, dry_run=True)
+        answer = call("pages", trial)
         call.same("dry_run", answer.dry_run, True)
-        call.same("imported", answer.imported, 2)
-        call.refused(404, "nothing", ImportRequest(export=export, mapping=mapping))
+        call.same("imported by a trial", (answer.reconstructed, answer.imported), (1, 0))
+        answer = call("pages", ImportRequest(export=rows[0], mapping=mapping))
+        call.same("imported", answer.imported, 1)
+        call.same("documents", story.methods["count_documents"]("pages").count, before + 1)
+        call.refused(404, "nothing", trial)
     with story.check("reconcile_collection_reconciliation") as call:
         answer = call("pages")
         call.same("collection_id", answer.collection_id, made.pages.collection_id)
