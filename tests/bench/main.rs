@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails may stop where it stands")]
 
+mod api;
 #[path = "digest.rs"]
 mod digest;
 mod export;
@@ -32,6 +33,7 @@ const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
 bench restart [--work DIR] [--repeat N]
+bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
   --manifest DIR  a folder of Parquet files of the benchmark's schema instead
@@ -57,6 +59,10 @@ fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("engine") => engine(&parse(words)?),
+        Some("api") => {
+            let options = parse(words)?;
+            api::run(&options, &manifest(&options)?)
+        }
         Some("restart") => restart::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
         Some("torture") => {
@@ -98,25 +104,24 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
+/// The one that was named, or the generated one.
+fn manifest(options: &Options) -> Result<PathBuf> {
+    if let Some(manifest) = &options.manifest {
+        return Ok(manifest.clone());
+    }
+    let folder = options.work.join(format!("m{}", options.rows));
+    let made = generate::generate(&folder, options.rows, generate::SEED, generate::ROWS_PER_FILE)?;
+    println!("manifest: {} rows in {} files, sha256 {}", made.rows, made.files, made.sha256);
+    if let Some(expected) = Expected::of(made.rows)
+        && expected.manifest_sha256 != made.sha256
+    {
+        bail!("the generator no longer makes the manifest it used to make");
+    }
+    Ok(folder)
+}
+
 fn engine(options: &Options) -> Result<()> {
-    let manifest = match &options.manifest {
-        Some(manifest) => manifest.clone(),
-        None => {
-            let folder = options.work.join(format!("m{}", options.rows));
-            let made =
-                generate::generate(&folder, options.rows, generate::SEED, generate::ROWS_PER_FILE)?;
-            println!(
-                "manifest: {} rows in {} files, sha256 {}",
-                made.rows, made.files, made.sha256
-            );
-            if let Some(expected) = Expected::of(made.rows)
-                && expected.manifest_sha256 != made.sha256
-            {
-                bail!("the generator no longer makes the manifest it used to make");
-            }
-            folder
-        }
-    };
+    let manifest = manifest(options)?;
     let compile_s = run::compile(options)?;
     let mut table: Vec<(String, Vec<Measured>)> = Vec::new();
     for round in 0..options.repeat.max(1) {

@@ -16,6 +16,9 @@ from server import Server
 
 SEED = 20251028
 NAMESPACE = "fuzz"
+SPARE = "spare"
+# Phases that make cases of an operation beside the one whose number can be asked for.
+PHASES = 3
 # More rounds than these are not tried to reach the number of cases.
 ROUNDS = 20
 
@@ -30,6 +33,7 @@ def prepare(server, key):
         return answer
 
     made("POST", "/v1/namespaces", {"namespace_name": NAMESPACE})
+    made("POST", "/v1/namespaces", {"namespace_name": SPARE})
     schema = {"properties": {"text": {"type": "text"}}}
     bucket = made("POST", "/v1/buckets", {"bucket_name": "notes", "bucket_schema": schema})
     blobs = [{"property": "text", "type": "text", "data": "a boat on a quiet lake at dawn"}]
@@ -45,6 +49,12 @@ def prepare(server, key):
     made("POST", "/v1/collections", collection)
 
 
+def spare_key(server, key):
+    """The id of a key that may be revoked."""
+    body = {"name": SPARE, "scopes": ["read"]}
+    return server.request("POST", "/v1/keys", body, key)[1]["key"]["key_id"]
+
+
 def run(server, key, work, seed, examples):
     """One round: the exit code of Schemathesis and how many cases it made."""
     report = work / "report.json"
@@ -53,6 +63,8 @@ def run(server, key, work, seed, examples):
         **os.environ,
         "QUARRY_KEY": key,
         "QUARRY_NAMESPACE": NAMESPACE,
+        "QUARRY_SPARE_KEY": spare_key(server, key),
+        "QUARRY_SPARE_NAMESPACE": SPARE,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [
@@ -92,7 +104,7 @@ def main():
         _, description = server.request("GET", "/openapi.json", key=key)
         operations = sum(len(methods) for methods in description["paths"].values())
         for round in range(ROUNDS):
-            examples = max(1, -(-(arguments.cases - total) // operations))
+            examples = max(1, -(-(arguments.cases - total) // (operations * PHASES)))
             code, found = run(server, key, work, arguments.seed + round, examples)
             total += found
             if code != 0 or total >= arguments.cases:
@@ -100,7 +112,7 @@ def main():
         if not server.alive():
             raise SystemExit("error: the server ended:\n" + "".join(server.log))
         seconds = time.monotonic() - started
-        print(f"{total} cases over {operations} operations in {seconds:.0f} s, seed {arguments.seed}")
+        print(f"{total} cases over {operations} operations in {seconds:.0f} s")
     sys.exit(0 if code == 0 and total >= arguments.cases else 1)
 
 

@@ -132,7 +132,8 @@ class Check:
     def holds(self, what, condition, found=""):
         self.asserted += 1
         if not condition:
-            self.problems.append(f"{what} does not hold" + (f": {found!r:.300}" if found != "" else ""))
+            shown = f": {found!r:.300}" if found != "" else ""
+            self.problems.append(f"{what} does not hold{shown}")
 
     def refused(self, status, *arguments, stranger=False, **named):
         """The operation raises the client's exception, with the envelope of errors in it."""
@@ -151,6 +152,13 @@ class Check:
                 return body.error
         else:
             self.problems.append(f"{status} was expected, the answer is {answer!r:.300}")
+
+    def unsupported(self, *arguments, **named):
+        """What this engine does not have it says: 422, and by its own type. That is the answer."""
+        error = self.refused(422, *arguments, **named)
+        if error is not None:
+            self.same("the type of the error", error.type, "unsupported")
+            self.called = True
 
     def __exit__(self, kind, error, _):
         if error is not None and not isinstance(error, Exception):

@@ -9,6 +9,7 @@ mod help;
 mod hostile;
 mod recovery;
 mod redo;
+mod rest;
 mod runs;
 mod space;
 mod stores;

@@ -42,12 +42,17 @@ def create(story):
         call.same("unique key", bucket.unique_key.fields, ["title"])
         call.same("metadata", bucket.metadata, {"owner": "check"})
         call.same("object_count", bucket.object_count, 0)
-        made.drawer = call(BucketCreateRequest(bucket_name="drawer", bucket_schema=schema(a="text")))
+        drawer = BucketCreateRequest(bucket_name="drawer", bucket_schema=schema(a="text"))
+        made.drawer = call(drawer)
         same_name = BucketCreateRequest(bucket_name="library", bucket_schema=library)
         call.refused(409, same_name)
         call.refused(401, same_name, stranger=True)
-        odd = UniqueKeyConfig(fields=["nothing"])
-        call.refused(422, BucketCreateRequest(bucket_name="odd", bucket_schema=library, unique_key=odd))
+        odd = BucketCreateRequest(
+            bucket_name="odd",
+            bucket_schema=library,
+            unique_key=UniqueKeyConfig(fields=["nothing"]),
+        )
+        call.refused(422, odd)
     with story.check("get_bucket") as call:
         for identifier in (made.bucket.bucket_id, "library"):
             call.same("bucket_id", call(identifier).bucket_id, made.bucket.bucket_id)

@@ -14,7 +14,8 @@ def read(story):
         found = call(EMBED)
         call.same("feature_extractor_id", found.feature_extractor_id, EMBED)
         call.same("version", found.version, "1.0.0")
-        call.holds("its input", "text" in found.input_schema.get("properties", {}), found.input_schema)
+        inputs = found.input_schema.get("properties", {})
+        call.holds("its input", "text" in inputs, found.input_schema)
         call.holds("its parameters", "dimensions" in found.parameter_schema["properties"])
         names = [index.name for index in found.required_vector_indexes]
         call.same("its vectors", sorted(names), ["embedding", "sparse"])

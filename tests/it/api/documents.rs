@@ -176,7 +176,7 @@ fn lineage_is_followed_up_and_down() {
     };
     let word = format!("/v1/collections/words/documents/{}", id(4));
     let up = bed.get(&format!("{word}/ancestors")).ok();
-    assert_eq!(up[0]["document_id"], id(2).to_string());
+    assert_eq!(up[0]["document_id"], id(1).to_string(), "the root comes first");
     assert_eq!(ids(up), sorted(&[1, 2]));
     let page = format!("/v1/collections/pages/documents/{}", id(1));
     assert_eq!(ids(bed.get(&format!("{page}/descendants")).ok()), sorted(&[2, 3]));

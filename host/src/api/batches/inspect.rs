@@ -143,6 +143,8 @@ struct Audit {
     status: &'static str,
     /// Every row of every tier is accounted for.
     balanced: bool,
+    /// The opposite, as existing clients ask for it.
+    has_lost_objects: bool,
     repeated_partitions: u64,
     submitted_at: Option<String>,
     started_at: Option<String>,
@@ -153,11 +155,13 @@ struct Audit {
 fn audit(call: &Call, _: NoQuery) -> Result<Audit> {
     let (namespace, _, view) = find_in_bucket(call)?;
     let record = view.record.as_ref();
-    let funnels = record.iter().flat_map(|record| &record.collections);
+    let mut funnels = record.iter().flat_map(|record| &record.collections);
+    let balanced = funnels.all(|summary| summary.funnel.balances());
     Ok(Audit {
         batch_id: view.batch.id.to_string(),
         status: view.status().as_str(),
-        balanced: funnels.into_iter().all(|summary| summary.funnel.balances()),
+        balanced,
+        has_lost_objects: !balanced,
         repeated_partitions: record.map_or(0, |record| record.repeated_partitions),
         submitted_at: view.batch.submitted_at.clone(),
         started_at: record.and_then(|record| record.started_at.clone()),

@@ -14,10 +14,11 @@ use serde_json::{Map, Value, json};
 const LETTERS_MAX: usize = 10_000;
 const FAILURES_MAX: usize = 20;
 
-/// From the parent up to the root.
+/// From the root down to the parent, as existing clients expect them.
 pub(super) fn ancestors(call: &Call, _: NoQuery) -> Result<Vec<DocumentModel>> {
     let (namespace, document) = found(call)?;
-    let ancestors = call.control.ancestors(&namespace, &document)?;
+    let mut ancestors = call.control.ancestors(&namespace, &document)?;
+    ancestors.reverse();
     Shower::new(call, &namespace, Shape::default())?.all(ancestors)
 }
 

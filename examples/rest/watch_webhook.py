@@ -1,0 +1,109 @@
+"""Follows batches by webhook: registers one, prints every event, ends with the first batch's end.
+
+Whether a message is genuine is checked with the public `standardwebhooks` library, which has no
+code in common with Quarry. A server that listens on this machine only sends to this machine only
+when it was started with --allow-private-targets.
+
+    pip install standardwebhooks
+    python3 watch_webhook.py [--for SECONDS]
+"""
+
+import argparse
+import base64
+import http.server
+import json
+import os
+import secrets
+import sys
+import threading
+import urllib.request
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+ENDS = {
+    "batch.completed": 0,
+    "batch.completed_with_errors": 0,
+    "batch.failed": 1,
+    "batch.canceled": 1,
+}
+
+
+def call(method, path, body=None):
+    request = urllib.request.Request(
+        os.environ["MP_API_URL"] + path,
+        None if body is None else json.dumps(body).encode(),
+        {
+            "Authorization": f"Bearer {os.environ['MP_API_KEY']}",
+            "X-Namespace": os.environ["MP_NAMESPACE"],
+            "Content-Type": "application/json",
+        },
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        text = response.read()
+    return json.loads(text) if text else None
+
+
+def receiver(secret, events, stop):
+    """A handler that takes genuine messages, and each of them once."""
+    seen = set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                message = Webhook(secret).verify(body, headers)
+            except WebhookVerificationError as error:
+                print(f"refused: {error}", file=sys.stderr)
+                self.send_response(401)
+                self.end_headers()
+                return
+            self.send_response(204)
+            self.end_headers()
+            # At least once is what is promised: the id tells a second time from a first.
+            if headers["webhook-id"] in seen:
+                return
+            seen.add(headers["webhook-id"])
+            print(f"verified {message['type']} {json.dumps(message['data'])}", flush=True)
+            if message["type"] in ENDS:
+                events.append(message["type"])
+                stop.set()
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--for", dest="seconds", type=float, default=600.0)
+    arguments = parser.parse_args()
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    events, stop = [], threading.Event()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), receiver(secret, events, stop))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    config = {"url": url, "signing_secret": secret}
+    webhook = call(
+        "POST",
+        "/v1/organizations/webhooks",
+        {
+            "webhook_name": "watch",
+            "event_types": ["collection.documents.written", *ENDS],
+            "channels": [{"channel": "webhook", "configs": config}],
+        },
+    )
+    print(f"listening at {url}", flush=True)
+    try:
+        stop.wait(arguments.seconds)
+    finally:
+        call("DELETE", f"/v1/organizations/webhooks/{webhook['webhook_id']}")
+    if not events:
+        raise SystemExit(f"error: no batch ended in {arguments.seconds} s")
+    sys.exit(ENDS[events[0]])
+
+
+if __name__ == "__main__":
+    main()
