@@ -45,7 +45,7 @@ pub(super) struct ConfirmUploads {
 
 #[derive(Deserialize, JsonSchema)]
 struct OneOfMany {
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(regex(pattern = "^upl_[a-zA-Z0-9_-]{1,64}$"))]
     upload_id: String,
     #[schemars(length(max = 256))]
     etag: Option<String>,
@@ -193,7 +193,10 @@ pub(super) fn many(
     let error = outputs.iter().find_map(|outcome| outcome.error.clone());
     let mut details = Map::new();
     details.insert("bucket_id".to_string(), json!(bucket.id));
-    details.insert("outputs".to_string(), json!(outputs));
+    // Without the texts: a record has its limits.
+    let brief: Vec<Outcome> =
+        outputs.iter().map(|outcome| Outcome { error: None, ..outcome.clone() }).collect();
+    details.insert("outputs".to_string(), json!(brief));
     let kind = "api_buckets_uploads_batch_confirm";
     let task = call.control.ended_task(&namespace, kind, status, error.clone(), details.clone())?;
     let count = outputs.len();

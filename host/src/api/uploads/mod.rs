@@ -8,7 +8,7 @@ use super::call::Call;
 use super::objects::{LINK_SECONDS, TypeWord, link};
 use super::operation::{NoQuery, Plainly, Table};
 use crate::control::{UploadDraft, Verb};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::store::catalog::{Bucket, Namespace, Upload, UploadStatus};
 use axum::http::Method;
 use model::{UploadModel, model};
@@ -190,7 +190,7 @@ fn announced(
 fn create(call: &Call, _: NoQuery, body: CreateUpload) -> Result<UploadModel> {
     let (namespace, bucket) = call.bucket()?;
     let mut made = call.control.create_uploads(&namespace, &bucket, vec![body.draft()])?;
-    let made = made.pop().ok_or_else(|| crate::error::Error::internal("an upload was lost"))?;
+    let made = made.pop().ok_or_else(|| Error::internal("an upload was lost"))?;
     announced(call, &namespace, &bucket, made)
 }
 
@@ -262,6 +262,12 @@ fn send(call: &Call, query: TokenQuery) -> Result<Plainly> {
     // The link outlives neither its namespace nor its bucket.
     let namespace = call.control.namespace(link.namespace.as_str())?;
     call.control.bucket(&namespace, link.bucket.as_str())?;
-    let bytes = call.control.engine.artifacts.get(&link.stored)?.to_vec();
+    let bytes =
+        call.control.engine.artifacts.get(&link.stored).map_err(|error| match error.code() {
+            // Where they were is nobody's business.
+            Code::NotFound => Error::new(Code::NotFound, "the bytes are gone"),
+            _ => error,
+        })?;
+    let bytes = bytes.to_vec();
     Ok(Plainly::Bytes { content_type: "application/octet-stream".to_string(), bytes })
 }
