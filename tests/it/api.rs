@@ -3,7 +3,9 @@
 mod batches;
 mod buckets;
 mod collections;
+mod documents;
 mod errors;
+mod exchange;
 mod extractors;
 mod namespaces;
 mod search;

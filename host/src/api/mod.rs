@@ -10,6 +10,7 @@ mod batches;
 mod buckets;
 mod call;
 mod collections;
+mod documents;
 mod exchange;
 mod extractors;
 mod failure;
@@ -119,6 +120,7 @@ fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
     batches::declare(table);
+    documents::declare(table);
     tasks::declare(table);
     collections::declare(table);
     extractors::declare(table);

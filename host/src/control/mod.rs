@@ -8,7 +8,9 @@ mod batches;
 mod buckets;
 mod collections;
 mod dispatch;
+mod documents;
 mod events;
+mod exports;
 mod extractors;
 mod input;
 mod keys;
@@ -26,6 +28,11 @@ pub use batches::{BatchDraft, BatchView, Submission};
 pub use buckets::BucketDraft;
 pub use collections::{CollectionDraft, documents_of};
 pub use dispatch::Dispatch;
+pub use documents::{
+    Checked, DocumentDraft, Merge, Selection, Walk, Walked, field_of, given_run, is_given,
+    lineage_of,
+};
+pub use exports::{ExportFormat, ExportOrder, Exported};
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use locks::Locks;

@@ -34,3 +34,10 @@ impl Identity {
         Builder::from_sha1_bytes(bytes).into_uuid()
     }
 }
+
+/// Of a document that a user gives, from the id that they call it by or from what is in it. They
+/// have a root of their own, so that none is ever the id of an extracted document.
+pub fn given_document(namespace: &Name, collection: &Name, name: &[u8]) -> Uuid {
+    let extracted = Identity::new(namespace, collection).collection;
+    Uuid::new_v5(&Uuid::new_v5(&extracted, b"given"), name)
+}

@@ -40,6 +40,7 @@ pub use dead::DeadLetter;
 pub use documents::{lineage, parameters_hash};
 pub use enqueue::Order;
 pub use flatten::artifact_name;
+pub use identity::given_document;
 pub use patience::{Backoff, Class, Patience};
 pub use progress::{Counters, Progress, Stop, Times};
 pub use registry::{Found, Registry};
