@@ -184,17 +184,22 @@ fn columns(collection: &Collection, order: &ExportOrder) -> Vec<Column> {
         columns.extend([text("lineage_chain"), text("document_created_at")]);
     }
     let declared = collection.shape.fields.iter().filter(|field| field.vector.is_none());
-    match &order.fields {
-        None => columns
-            .extend(declared.map(|field| Column { name: field.name.clone(), kind: field.kind })),
+    let wanted: Vec<Column> = match &order.fields {
+        None => {
+            declared.map(|field| Column { name: field.name.clone(), kind: field.kind }).collect()
+        }
         Some(names) => {
-            for name in names {
-                let kind = declared.clone().find(|field| field.name == *name).map(|f| f.kind);
-                let kind = kind.unwrap_or(FieldType::Json);
-                if columns.iter().all(|known| known.name != *name) {
-                    columns.push(Column { name: name.clone(), kind });
-                }
-            }
+            let known = |name: &str| declared.clone().find(|field| field.name == name);
+            let column = |name: &String| Column {
+                name: name.clone(),
+                kind: known(name).map_or(FieldType::Json, |field| field.kind),
+            };
+            names.iter().map(column).collect()
+        }
+    };
+    for column in wanted {
+        if columns.iter().all(|known| known.name != column.name) {
+            columns.push(column);
         }
     }
     columns

@@ -89,8 +89,13 @@ impl Control {
         let namespace = self.namespace(identifier)?;
         let inside = format!("{}/", namespace.id);
         let buckets = self.engine.store.all::<Bucket>(&inside)?;
-        if !force && !buckets.is_empty() {
-            let message = format!("namespace `{}` has {} buckets", namespace.name, buckets.len());
+        let collections = self.collections(&namespace)?.len();
+        if !force && (!buckets.is_empty() || collections > 0) {
+            let message = format!(
+                "namespace `{}` has {} buckets and {collections} collections",
+                namespace.name,
+                buckets.len()
+            );
             return Err(Error::new(Code::Conflict, message)
                 .hint("delete them first, or everything at once with force=true"));
         }
