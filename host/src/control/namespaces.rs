@@ -107,6 +107,11 @@ impl Control {
             ops.extend(self.bucket_removal(&bucket)?);
         }
         ops.extend(self.collection_removals(&namespace)?);
+        // Runs are still counted on: a namespace of the same name comes after this one.
+        let _records = self.engine.store.hold_namespaces();
+        let mut record = self.engine.store.namespace(&namespace.key)?;
+        record.collections.clear();
+        ops.push(Store::put_namespace(&namespace.key, &record)?);
         self.engine.store.commit(ops)?;
         Ok(namespace)
     }

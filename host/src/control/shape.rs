@@ -27,8 +27,8 @@ impl Control {
         resolved.map(drop).map_err(|error| error.field("/extractor"))
     }
 
-    /// Adds the collection's vectors to the sink, which a batch would do as well: for documents that
-    /// come another way.
+    /// Adds the collection's vectors to the sink, which a batch would do as well: for documents
+    /// that come another way.
     pub fn prepare_vectors(&self, namespace: &Namespace, collection: &Collection) -> Result<()> {
         let Some(sink) = &self.engine.sink else { return Ok(()) };
         let vectors = vectors_of(&collection.shape).map(|(name, kind)| VectorSpec { name, kind });
