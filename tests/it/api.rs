@@ -5,6 +5,7 @@ mod buckets;
 mod collections;
 mod documents;
 mod errors;
+mod exchange;
 mod extractors;
 mod idempotency;
 mod keys;

@@ -128,8 +128,8 @@ const OTHER_BODY_BYTES_MAX: usize = 64 << 10;
 fn declare(table: &mut Table) {
     namespaces::declare(table);
     buckets::declare(table);
-    documents::declare(table);
     batches::declare(table);
+    documents::declare(table);
     tasks::declare(table);
     objects::declare(table);
     uploads::declare(table);

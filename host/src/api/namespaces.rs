@@ -200,7 +200,7 @@ fn counted(call: &Call, namespace: &Namespace) -> Result<NamespaceStats> {
         document_count: documents,
         document_count_complete: true,
         bucket_count: buckets.len() as u64,
-        collection_count: 0,
+        collection_count: control.collections(namespace)?.len() as u64,
         object_count: objects,
     })
 }

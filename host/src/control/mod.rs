@@ -12,6 +12,7 @@ mod deliveries;
 mod dispatch;
 mod documents;
 mod events;
+mod exports;
 mod extractors;
 mod input;
 mod keys;
@@ -44,6 +45,7 @@ pub use documents::{
     Checked, DocumentDraft, Merge, Selection, Walk, Walked, field_of, given_run, is_given,
     lineage_of,
 };
+pub use exports::{ExportFormat, ExportOrder, Exported};
 pub use extractors::KnownExtractor;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use links::{Link, Verb};

@@ -89,8 +89,13 @@ impl Control {
         let namespace = self.namespace(identifier)?;
         let inside = format!("{}/", namespace.id);
         let buckets = self.engine.store.all::<Bucket>(&inside)?;
-        if !force && !buckets.is_empty() {
-            let message = format!("namespace `{}` has {} buckets", namespace.name, buckets.len());
+        let collections = self.collections(&namespace)?.len();
+        if !force && (!buckets.is_empty() || collections > 0) {
+            let message = format!(
+                "namespace `{}` has {} buckets and {collections} collections",
+                namespace.name,
+                buckets.len()
+            );
             return Err(Error::new(Code::Conflict, message)
                 .hint("delete them first, or everything at once with force=true"));
         }
@@ -104,6 +109,11 @@ impl Control {
         ops.extend(self.collection_removals(&namespace)?);
         ops.extend(self.webhook_removals(&namespace)?);
         ops.extend(self.schedule_removals(&namespace)?);
+        // Runs are still counted on: a namespace of the same name comes after this one.
+        let _records = self.engine.store.hold_namespaces();
+        let mut record = self.engine.store.namespace(&namespace.key)?;
+        record.collections.clear();
+        ops.push(Store::put_namespace(&namespace.key, &record)?);
         self.engine.store.commit(ops)?;
         drop(lock);
         self.finish_removals()?;

@@ -16,8 +16,8 @@ impl Control {
     /// What a batch of this bucket runs: all enabled collections that are made of it, directly or
     /// through others. With `only`, those of them and what they read.
     ///
-    /// A collection may read other buckets, too. The engine wants a manifest for each bucket that is
-    /// read, so here every collection reads only what comes from this bucket. Documents do not
+    /// A collection may read other buckets, too. The engine wants a manifest for each bucket that
+    /// is read, so here every collection reads only what comes from this bucket. Documents do not
     /// depend on it: their ids are made from the collection and the object.
     pub fn pipeline(
         &self,

@@ -8,7 +8,7 @@ use crate::config::FieldType;
 use crate::engine::plan::{FieldRef, Plan, PlannedCollection, RowKind, Source as Planned};
 use crate::error::{Code, Error, Result};
 use crate::model::{CollectionId, ExtractorRef, FieldKind, LINEAGE_FIELD, Name};
-use crate::sink::{Layout, VectorKind};
+use crate::sink::{Layout, VectorKind, VectorSpec};
 use crate::store::catalog::{
     Bucket, Collection, Namespace, Shape, ShapeField, ShapeVector, Source,
 };
@@ -25,6 +25,14 @@ impl Control {
         let engine = &self.engine;
         let resolved = engine.registry.resolve(extractor, &engine.store, &engine.env);
         resolved.map(drop).map_err(|error| error.field("/extractor"))
+    }
+
+    /// Adds the collection's vectors to the sink, which a batch would do as well: for documents
+    /// that come another way.
+    pub fn prepare_vectors(&self, namespace: &Namespace, collection: &Collection) -> Result<()> {
+        let Some(sink) = &self.engine.sink else { return Ok(()) };
+        let vectors = vectors_of(&collection.shape).map(|(name, kind)| VectorSpec { name, kind });
+        sink.prepare(&namespace.key, &Layout::new(vectors.collect(), Vec::new())?)
     }
 
     /// Plans the collection and keeps what its documents hold. Errors point into the collection.

@@ -4,6 +4,7 @@
 use super::mapping::{Explode, Field, Kind, Mapping, Reconstructed, ValueType, reconstruct};
 use crate::api::call::Call;
 use crate::api::operation::{NoQuery, Table};
+use crate::control::DocumentDraft;
 use crate::error::{Code, Error, Result};
 use crate::model::Scope;
 use crate::store::catalog::Collection;
@@ -268,7 +269,11 @@ fn validate(_: &Call, _: NoQuery, body: ValidateRequest) -> Result<Validated> {
             Kind::Parent | Kind::Ignore => continue,
         };
         let Some(place) = place else {
-            wrong(format!("a target of kind {} needs `{}`", target.kind.word(), target.kind.needs()));
+            wrong(format!(
+                "a target of kind {} needs `{}`",
+                target.kind.word(),
+                target.kind.needs()
+            ));
             continue;
         };
         if target.kind == Kind::Vector {
@@ -339,12 +344,17 @@ fn import(call: &Call, _: NoQuery, body: ImportRequest) -> Result<Imported> {
         warnings: Vec::new(),
     };
     let vectors = vector_names(&collection);
+    if !dry_run {
+        call.control.prepare_vectors(&namespace, &collection)?;
+    }
     let rows = reconstruct(&export, &body.mapping, body.explode.as_ref(), &vectors)?;
     for (row, made) in rows.into_iter().enumerate() {
         let written = made.and_then(|made| {
             answer.reconstructed += 1;
             if !dry_run {
-                write(call, &namespace, &collection, made)?;
+                let Reconstructed { id, fields, vectors, object, parent, notes } = made;
+                let draft = DocumentDraft { id, fields, vectors, object, parent, notes };
+                call.control.create_document(&namespace, &collection, draft)?;
                 answer.imported += 1;
             }
             Ok(())

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Documents of one export at most.
-const ROWS_MAX: usize = 10_000;
+/// Documents of one export at most: each is durable before the next one is begun.
+const ROWS_MAX: usize = 1_000;
 /// Numbers that make a list a vector.
 const VECTOR_MIN: usize = 8;
 

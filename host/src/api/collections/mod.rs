@@ -1,5 +1,8 @@
 //! `/v1/collections`.
 
+mod exports;
+mod imports;
+mod mapping;
 mod model;
 mod reconciliation;
 mod source;
@@ -40,6 +43,8 @@ pub(super) fn declare(table: &mut Table) {
         "List the vectors of a collection",
         features,
     );
+    exports::declare(table);
+    imports::declare(table);
     reconciliation::declare(table);
     trigger::declare(table);
 }
