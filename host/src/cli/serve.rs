@@ -9,11 +9,14 @@ use crate::api::{Api, Ended, Rate, Server, ServerSettings, Settings};
 use crate::app::App;
 use crate::config::Config;
 use crate::control::Control;
+use crate::error::{Code, Context, Result};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs the engine as a server: REST under /v1, described in /openapi.json and /docs. Without any
 /// option it works in ./quarry-data and listens on this machine only. Every option may stand in a
@@ -90,13 +93,14 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         Settings { keys_required: config.keys_required, operator: Some(operator.clone()), rate };
     let api = Arc::new(Api::new(control, settings));
     let ended = app.runtime().block_on(async {
+        let signals = Signals::listen()?;
         let server = Server::bind(api, &listening(&config)).await?;
         let address = reachable(server.address());
         let process = std::process::id();
         let url = format!("http://{address}");
         let _published = Address { url, process, operator }.publish(&app.data_dir)?;
         announce(options, &app, &server, has_keys || config.keys_required);
-        server.run(stopped(options.quiet)).await
+        server.run(signals.stopped(options.quiet)).await
     })?;
     app.engine.store.settle()?;
     if ended == Ended::CutOff {
@@ -140,28 +144,38 @@ fn announce(options: &GlobalOptions, app: &App, server: &Server, guarded: bool) 
     }
 }
 
-/// Ctrl-C or SIGTERM; the second one leaves at once.
-async fn stopped(quiet: bool) {
-    signal().await;
-    if !quiet {
-        eprintln!("finishing what was begun; once more leaves at once");
-    }
-    // A task of its own: nothing polls this future once it is done.
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    runtime.spawn(async {
-        signal().await;
-        std::process::exit(130);
-    });
+/// Ctrl-C and SIGTERM, from when this is made: before anybody is told that the server is there.
+struct Signals {
+    interrupted: Signal,
+    terminated: Signal,
 }
 
-async fn signal() {
-    let kind = tokio::signal::unix::SignalKind::terminate();
-    let Ok(mut terminated) = tokio::signal::unix::signal(kind) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
+impl Signals {
+    fn listen() -> Result<Signals> {
+        let named = || "can not listen for signals".to_string();
+        Ok(Signals {
+            interrupted: signal(SignalKind::interrupt()).context(Code::Unavailable, named)?,
+            terminated: signal(SignalKind::terminate()).context(Code::Unavailable, named)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+
+    /// The first one; the second one leaves at once.
+    async fn stopped(mut self, quiet: bool) {
+        self.next().await;
+        if !quiet {
+            eprintln!("finishing what was begun; once more leaves at once");
+        }
+        // A task of its own: nothing polls this future once it is done.
+        Handle::current().spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
     }
 }
