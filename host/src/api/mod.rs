@@ -8,6 +8,7 @@
 
 mod buckets;
 mod call;
+mod connections;
 mod exchange;
 mod failure;
 mod filters;

@@ -9,6 +9,7 @@ use crate::api::{Api, Ended, Rate, Server, ServerSettings, Settings};
 use crate::app::App;
 use crate::config::Config;
 use crate::control::Control;
+use crate::env::open_files_max;
 use crate::error::{Code, Context, Result};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -111,8 +112,16 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     Ok(DONE)
 }
 
+/// Open files that are asked of the system, and those of them that are not for connections.
+const FILES_MAX: u64 = 64 << 10;
+const FILES_KEPT: u64 = 512;
+const CONNECTIONS_MIN: u64 = 64;
+
 fn listening(config: &Config) -> ServerSettings {
+    let files = open_files_max(FILES_MAX);
+    let connections = files.saturating_sub(FILES_KEPT).max(CONNECTIONS_MIN);
     ServerSettings {
+        connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
         listen: config.listen,
         requests_max: config.requests_max,
         waiting_max: config.requests_waiting_max,
