@@ -116,3 +116,22 @@ pub fn free_bytes(path: &std::path::Path) -> std::io::Result<u64> {
     let stats = unsafe { stats.assume_init() };
     Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
+
+/// Files and connections that this process may have open, after asking the system for as many as
+/// it allows: `most` at most.
+pub fn open_files_max(most: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a struct of the kind that the call fills.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 0;
+    }
+    let wanted = limit.rlim_max.min(most);
+    if limit.rlim_cur < wanted {
+        let raised = libc::rlimit { rlim_cur: wanted, ..limit };
+        // SAFETY: `raised` is a struct of the kind that the call reads.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+            return wanted;
+        }
+    }
+    limit.rlim_cur
+}

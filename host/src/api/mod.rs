@@ -12,6 +12,7 @@ mod call;
 mod collections;
 mod deliveries;
 mod documents;
+mod connections;
 mod exchange;
 mod extractors;
 mod failure;

@@ -1,5 +1,6 @@
 //! HTTP around the API: reads requests, lets so many in, and shows everybody else out.
 
+use super::connections::Connections;
 use super::origin::{Origins, is_local};
 use super::{Api, Begun, Request, Response, failure, live, metrics};
 use crate::error::{Code, Context, Error, Result};
@@ -31,6 +32,8 @@ pub struct ServerSettings {
     pub requests_max: usize,
     /// Requests that are here at once, with those that wait; those beyond are refused.
     pub waiting_max: usize,
+    /// Connections at once; those beyond wait.
+    pub connections_max: usize,
     /// How long requests may take to end once the server stops.
     pub drain: Duration,
     /// Origins whose pages may send requests, `*` for all.
@@ -45,6 +48,7 @@ impl ServerSettings {
             listen,
             requests_max: 64,
             waiting_max: 4096,
+            connections_max: 16 << 10,
             drain: Duration::from_secs(10),
             origins: Vec::new(),
             insecure: false,
@@ -64,7 +68,7 @@ pub enum Ended {
 /// A server that listens.
 pub struct Server {
     shared: Shared,
-    listener: TcpListener,
+    listener: Connections,
     address: SocketAddr,
     drain: Duration,
 }
@@ -97,6 +101,7 @@ impl Server {
             origins: Arc::new(Origins(settings.origins.clone())),
             insecure: settings.insecure,
         };
+        let listener = Connections::new(listener, settings.connections_max.max(1));
         Ok(Server { shared, listener, address, drain: settings.drain })
     }
 

@@ -38,7 +38,8 @@ documents with vectors, and the documents can be searched.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong input or usage, 3 done with row errors (--fail-on-errors),
-4 not found, 5 not allowed, 69 unavailable, 71 state store failed, 74 storage error, 75 in use, 130 interrupted.";
+4 not found, 5 not allowed, 69 unavailable, 71 state store failed, 74 storage error, 75 in use,
+130 interrupted.";
 
 #[derive(Parser)]
 #[command(name = "quarry", version, about = EXAMPLE, after_help = EXIT_CODES)]

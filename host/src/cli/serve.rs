@@ -10,11 +10,15 @@ use crate::app::App;
 use crate::config::Config;
 use crate::control::Control;
 use crate::webhook::{Reach, Secret};
+use crate::env::open_files_max;
+use crate::error::{Code, Context, Result};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const SECRET_VARIABLE: &str = "QUARRY_WEBHOOK_SECRET";
 
@@ -105,6 +109,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         Settings { keys_required: config.keys_required, operator: Some(operator.clone()), rate };
     let api = Arc::new(Api::new(control.clone(), settings));
     let ended = app.runtime().block_on(async {
+        let signals = Signals::listen()?;
         let server = Server::bind(api, &listening(&config)).await?;
         let address = reachable(server.address());
         let process = std::process::id();
@@ -113,7 +118,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         announce(options, &app, &server, has_keys || config.keys_required);
         let (quiet, told) = (options.quiet, control.clone());
         let stopped = async move {
-            stopped(quiet).await;
+            signals.stopped(quiet).await;
             // Whoever watches is told that nothing comes any more.
             told.dispatch.stop();
             told.rang();
@@ -131,15 +136,23 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     Ok(DONE)
 }
 
-/// Signs what goes to the URLs that batches name: never a flag, which everybody on the machine sees.
-fn signing_secret() -> crate::error::Result<Option<Secret>> {
+/// Signs what goes to the URLs that batches name: no flag, which everybody on the machine sees.
+fn signing_secret() -> Result<Option<Secret>> {
     let Some(text) = std::env::var_os(SECRET_VARIABLE) else { return Ok(None) };
     let secret = Secret::parse(text.to_str().unwrap_or_default());
     secret.map(Some).map_err(|error| error.field(SECRET_VARIABLE))
 }
 
+/// Open files that are asked of the system, and those of them that are not for connections.
+const FILES_MAX: u64 = 64 << 10;
+const FILES_KEPT: u64 = 512;
+const CONNECTIONS_MIN: u64 = 64;
+
 fn listening(config: &Config) -> ServerSettings {
+    let files = open_files_max(FILES_MAX);
+    let connections = files.saturating_sub(FILES_KEPT).max(CONNECTIONS_MIN);
     ServerSettings {
+        connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
         listen: config.listen,
         requests_max: config.requests_max,
         waiting_max: config.requests_waiting_max,
@@ -171,28 +184,38 @@ fn announce(options: &GlobalOptions, app: &App, server: &Server, guarded: bool) 
     }
 }
 
-/// Ctrl-C or SIGTERM; the second one leaves at once.
-async fn stopped(quiet: bool) {
-    signal().await;
-    if !quiet {
-        eprintln!("finishing what was begun; once more leaves at once");
-    }
-    // A task of its own: nothing polls this future once it is done.
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    runtime.spawn(async {
-        signal().await;
-        std::process::exit(130);
-    });
+/// Ctrl-C and SIGTERM, from when this is made: before anybody is told that the server is there.
+struct Signals {
+    interrupted: Signal,
+    terminated: Signal,
 }
 
-async fn signal() {
-    let kind = tokio::signal::unix::SignalKind::terminate();
-    let Ok(mut terminated) = tokio::signal::unix::signal(kind) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
+impl Signals {
+    fn listen() -> Result<Signals> {
+        let named = || "can not listen for signals".to_string();
+        Ok(Signals {
+            interrupted: signal(SignalKind::interrupt()).context(Code::Unavailable, named)?,
+            terminated: signal(SignalKind::terminate()).context(Code::Unavailable, named)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+
+    /// The first one; the second one leaves at once.
+    async fn stopped(mut self, quiet: bool) {
+        self.next().await;
+        if !quiet {
+            eprintln!("finishing what was begun; once more leaves at once");
+        }
+        // A task of its own: nothing polls this future once it is done.
+        Handle::current().spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
     }
 }

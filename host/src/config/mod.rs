@@ -1,4 +1,5 @@
-//! What a user writes: pipeline files and settings, and sizes that are not the user's business by default.
+//! What a user writes: pipeline files and settings; and sizes that are not the user's business by
+//! default.
 
 mod locate;
 mod pipeline;

@@ -1,6 +1,6 @@
 use super::keys::{secret, with};
 use crate::support::api::Bed;
-use crate::support::live::Live;
+use crate::support::live::{Live, send};
 use quarry::api::{Rate, Settings};
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -65,4 +65,21 @@ fn every_answer_names_its_request() {
     let made = live.send(live.request("GET", "/healthz"));
     assert_eq!(made.header("x-request-id").unwrap().len(), 32);
     assert_eq!(made.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_connection_beyond_the_limit_waits_until_one_ends() {
+    let bed = Bed::new();
+    let live = Live::start_with(&bed, |settings| settings.connections_max = 1);
+    let address = live.url.trim_start_matches("http://").to_string();
+    let held = std::net::TcpStream::connect(&address).unwrap();
+    let answer = live.runtime.block_on(async {
+        let asked = send(live.request("GET", "/healthz"));
+        tokio::pin!(asked);
+        let moment = std::time::Duration::from_millis(300);
+        assert!(tokio::time::timeout(moment, &mut asked).await.is_err());
+        drop(held);
+        asked.await
+    });
+    assert_eq!(answer.status, 200);
 }

@@ -67,8 +67,8 @@ fn a_wrong_setting_is_refused_with_its_place() {
         assert!(refused.stderr.contains(place), "{place}: {}", refused.stderr);
     };
     check("sink = \"none\"\ncolour = \"red\"\n", "quarry.toml:2:1");
-    check("requests_max = 0\n", "quarry.toml:1:16");
-    check("listen = \"nowhere\"\n", "quarry.toml:1:10");
+    check("requests_max = 0\n", "quarry.toml:1:1");
+    check("listen = \"nowhere\"\n", "quarry.toml:1:1");
     check("sink = [\n", "quarry.toml:");
     bench.write("quarry.toml", "sink = \"none\"\n");
     bench.quarry(&["config", "check"]).ok();

@@ -12,6 +12,7 @@ use super::{Home, file};
 use crate::engine::{self, BatchManifest};
 use crate::error::{Code, Context, Result};
 use crate::model::{BatchId, Name};
+use crate::store::catalog::Replay;
 use crate::store::{BatchRecord, Store};
 use batch::Verdict;
 use blobs::Blobs;
@@ -150,6 +151,13 @@ impl Marking<'_> {
                 // Objects and uploads name them: they are deleted with those.
                 [_, "uploads", ..] => {}
                 [_, "documents", ..] => {}
+                ["_readyz", "probe"] => {}
+                ["_replays", place] => {
+                    if self.store.find::<Replay>(place)?.is_none() {
+                        let path = format!("objects/{}", found.name);
+                        self.orphan(path, found.bytes, "an answer that nobody can ask for again");
+                    }
+                }
                 _ => self.keep(format!("objects/{}", found.name), "not of a known form"),
             }
         }
