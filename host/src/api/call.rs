@@ -2,7 +2,7 @@
 
 use crate::control::{Caller, Control, DEFAULT_NAMESPACE};
 use crate::error::Result;
-use crate::model::Scope;
+use crate::model::{NamespaceId, Scope};
 use crate::store::catalog::{Bucket, Collection, Namespace};
 
 pub(super) struct Call<'a> {
@@ -45,6 +45,24 @@ impl Call<'_> {
         match &self.caller.namespace {
             Some(own) => found.ok().filter(|found| found.id == *own).ok_or_else(missing),
             None => found,
+        }
+    }
+
+    /// The namespace that something found by its id is in, if the request may see it. Existing
+    /// clients name no namespace where an id alone will do: then it is any that the key may see.
+    pub(super) fn namespace_of(&self, id: &NamespaceId) -> Result<Option<Namespace>> {
+        match (self.namespace, &self.caller.namespace) {
+            (None, None) => self.control.namespace(id.as_str()).map(Some),
+            _ => Ok(Some(self.namespace()?).filter(|own| own.id == *id)),
+        }
+    }
+
+    /// Those that a list is about which existing clients ask for without naming a namespace: the
+    /// one that is named, else all that the key may see.
+    pub(super) fn namespaces(&self) -> Result<Vec<Namespace>> {
+        match (self.namespace, &self.caller.namespace) {
+            (None, None) => self.control.namespaces(),
+            _ => Ok(vec![self.namespace()?]),
         }
     }
 

@@ -61,9 +61,14 @@ pub(super) fn holds(filter: &Filter, value: &Value) -> Result<bool> {
 }
 
 fn meets(found: &Value, operator: Operator, wanted: &Value, case_sensitive: bool) -> Result<bool> {
-    let fold = |value: &Value| match value {
+    let fold_text = |value: &Value| match value {
         Value::String(text) if !case_sensitive => Value::String(text.to_lowercase()),
         other => other.clone(),
+    };
+    // Values to choose from are folded as the one that is looked for among them.
+    let fold = |value: &Value| match value {
+        Value::Array(items) => Value::Array(items.iter().map(fold_text).collect()),
+        other => fold_text(other),
     };
     let (a, b) = (fold(found), fold(wanted));
     let ordered = |fits: fn(Ordering) -> bool| !a.is_null() && fits(compare(&a, &b));

@@ -390,6 +390,13 @@ impl Api {
             body: Vec::new(),
             ..request.clone()
         };
+        let readable = self.router.at(&read.path).is_ok_and(|at| at.value.contains_key("GET"));
+        if !readable {
+            // Nothing that is there has any tag.
+            return Err(Error::new(Code::PreconditionFailed, "there is no reading of this path")
+                .hint("leave If-Match out")
+                .into());
+        }
         let response = self.perform(&self.admit(&read)?, &read)?;
         let tag = response.headers.iter().find(|(name, _)| *name == "etag");
         let tag = tag.map(|(_, tag)| tag.as_str()).unwrap_or_default();

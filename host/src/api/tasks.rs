@@ -4,7 +4,7 @@ use super::call::Call;
 use super::listing::{Pagination, Paging, Sort, Wanted};
 use super::operation::{NoQuery, Table};
 use crate::control::BatchView;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::store::catalog::Task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,9 +91,16 @@ impl TaskModel {
     }
 }
 
+/// `{task_id}`, as long as it is kept.
+fn find(call: &Call) -> Result<Task> {
+    let id = call.path("task_id");
+    let namespace = call.namespace_of(&call.control.task(id)?.namespace)?;
+    let missing = || Error::new(Code::NotFound, format!("there is no task `{id}`"));
+    call.control.live_task(&namespace.ok_or_else(missing)?, id)
+}
+
 fn get(call: &Call, _: NoQuery) -> Result<TaskModel> {
-    let namespace = call.namespace()?;
-    let task = call.control.live_task(&namespace, call.path("task_id"))?;
+    let task = find(call)?;
     TaskModel::of(call, task)
 }
 
@@ -114,10 +121,14 @@ struct TaskList {
 }
 
 fn list(call: &Call, query: Paging, body: Option<ListTasks>) -> Result<TaskList> {
-    let namespace = call.namespace()?;
     let body = body.unwrap_or_default();
+    let mut all = Vec::new();
+    for namespace in call.namespaces()? {
+        all.extend(call.control.tasks(&namespace)?);
+    }
+    all.sort_by(|a, b| a.id.cmp(&b.id));
     let mut tasks = Vec::new();
-    for task in call.control.tasks(&namespace)? {
+    for task in all {
         let model = TaskModel::of(call, task)?;
         let fits =
             |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
@@ -140,8 +151,7 @@ struct Killed {
 }
 
 fn kill(call: &Call, _: NoQuery, (): ()) -> Result<Killed> {
-    let namespace = call.namespace()?;
-    let task = call.control.live_task(&namespace, call.path("task_id"))?;
+    let task = find(call)?;
     if let Some(batch) = &task.batch {
         call.control.cancel_batch(batch, false, Some("its task was killed"))?;
     }

@@ -13,8 +13,6 @@ def ended(thing):
 
 def read(story, status):
     """The task of the first batch, which ended with this status."""
-
-
     with story.check("get_task") as call:
         task_id = story.made.task
         task = call(task_id)
@@ -24,6 +22,7 @@ def read(story, status):
         call.refused(404, "task_nothing")
         call.refused(401, task_id, stranger=True)
     with story.check("list_tasks") as call:
+        task_id = story.made.task
         answer = call(list_tasks_request=ListTasksRequest(status=status))
         call.holds("the task is listed", task_id in [one.task_id for one in answer.results])
         others = [one for one in answer.results if one.status.value != status]

@@ -6,11 +6,12 @@ use crate::api::call::Call;
 use crate::api::listing::Wanted;
 use crate::api::listing::{Pagination, decode_cursor};
 use crate::api::operation::{NoQuery, Table};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::model::BatchStatus;
 use crate::store::catalog::{Bucket, Namespace};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub(super) fn declare(table: &mut Table) {
     let one = "/v1/buckets/{bucket_identifier}/batches/{batch_id}";
@@ -105,7 +106,7 @@ struct BatchList {
 /// Newest first: what somebody looks for has mostly just been made.
 fn page(
     call: &Call,
-    namespace: &Namespace,
+    namespaces: &[Namespace],
     bucket: Option<&Bucket>,
     body: ListBatches,
 ) -> Result<BatchList> {
@@ -115,19 +116,23 @@ fn page(
         after: body.cursor.as_deref().map(decode_cursor).transpose()?,
         ..Wanted::default()
     };
-    let other = body
-        .namespace_id
-        .as_deref()
-        .is_some_and(|id| id != namespace.id.as_str() && id != namespace.name);
+    let named = |namespace: &Namespace| {
+        let wanted = body.namespace_id.as_deref();
+        wanted.is_none_or(|id| id == namespace.id.as_str() || id == namespace.name)
+    };
     let collection = match &body.collection_id {
-        Some(identifier) => Some(call.control.collection(namespace, identifier)?),
+        Some(identifier) => {
+            Some(in_one(namespaces, |namespace| call.control.collection(namespace, identifier))?)
+        }
         None => None,
     };
-    let mut batches = match other {
-        true => Vec::new(),
-        false => call.control.batches(namespace, bucket)?,
-    };
-    batches.reverse();
+    let mut batches = Vec::new();
+    let mut names = BTreeMap::new();
+    for namespace in namespaces.iter().filter(|namespace| named(namespace)) {
+        batches.extend(call.control.batches(namespace, bucket)?);
+        names.insert(namespace.id.clone(), Names::of(call, namespace)?);
+    }
+    batches.sort_by(|a, b| b.id.cmp(&a.id));
     let mut found = Vec::new();
     for batch in batches {
         let view = call.control.view(batch)?;
@@ -149,31 +154,47 @@ fn page(
         None => wanted.offset.min(total) as usize,
     };
     let end = start.saturating_add(wanted.limit as usize).min(found.len());
-    let names = Names::of(call, namespace)?;
-    let results: Vec<BatchModel> =
-        found[start..end].iter().map(|view| model(call, &names, view)).collect::<Result<_>>()?;
+    let results = found[start..end].iter().filter_map(|view| {
+        let names = names.get(&view.batch.namespace)?;
+        Some(model(call, names, view))
+    });
+    let results: Vec<BatchModel> = results.collect::<Result<_>>()?;
     let next = (end < found.len() && end > start).then(|| found[end - 1].batch.id.as_str());
     Ok(BatchList { results, total_count: total, pagination: wanted.pagination(Some(total), next) })
 }
 
+/// What is found in the first of the namespaces that has it.
+fn in_one<T>(namespaces: &[Namespace], find: impl Fn(&Namespace) -> Result<T>) -> Result<T> {
+    let mut last = Error::new(Code::NotFound, "there is no namespace");
+    for namespace in namespaces {
+        match find(namespace) {
+            Err(error) if error.code() == Code::NotFound => last = error,
+            found => return found,
+        }
+    }
+    Err(last)
+}
+
 fn list(call: &Call, _: NoQuery, body: Option<ListBatches>) -> Result<BatchList> {
-    let namespace = call.namespace()?;
+    let namespaces = call.namespaces()?;
     let body = body.unwrap_or_default();
     let bucket = match &body.bucket_id {
-        Some(identifier) => Some(call.control.bucket(&namespace, identifier)?),
+        Some(identifier) => {
+            Some(in_one(&namespaces, |namespace| call.control.bucket(namespace, identifier))?)
+        }
         None => None,
     };
-    page(call, &namespace, bucket.as_ref(), body)
+    page(call, &namespaces, bucket.as_ref(), body)
 }
 
 fn list_in_bucket(call: &Call, _: NoQuery, body: Option<ListBatches>) -> Result<BatchList> {
     let (namespace, bucket) = call.bucket()?;
-    page(call, &namespace, Some(&bucket), body.unwrap_or_default())
+    page(call, &[namespace], Some(&bucket), body.unwrap_or_default())
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Queue {
-    /// Of this namespace, in their order.
+    /// Of the namespace that was named, in their order; of all that the key may see if none was.
     queued: Vec<String>,
     processing: Vec<String>,
     queue_length: u64,
@@ -183,8 +204,12 @@ struct Queue {
 }
 
 fn queue(call: &Call, _: NoQuery) -> Result<Queue> {
-    let namespace = call.namespace()?;
-    let (queued, processing) = call.control.queue_of(&namespace)?;
+    let (mut queued, mut processing) = (Vec::new(), Vec::new());
+    for namespace in call.namespaces()? {
+        let (waiting, running) = call.control.queue_of(&namespace)?;
+        queued.extend(waiting);
+        processing.extend(running);
+    }
     Ok(Queue {
         queue_length: queued.len() as u64,
         queued: queued.iter().map(ToString::to_string).collect(),

@@ -39,15 +39,14 @@ fn missing(id: &str) -> Error {
 
 /// The batch `{batch_id}`, by id or by its unique name, of the bucket where the path names one.
 fn find(call: &Call) -> Result<(Namespace, BatchView)> {
-    let namespace = call.namespace()?;
     let id = call.path("batch_id");
     let view = match call.control.batch(id) {
-        Ok(view) if view.batch.namespace == namespace.id => view,
-        Ok(_) => return Err(missing(id)),
+        Ok(view) => view,
         Err(error) if error.code() == Code::NotFound => return Err(missing(id)),
         Err(error) => return Err(error),
     };
-    Ok((namespace, view))
+    let namespace = call.namespace_of(&view.batch.namespace)?;
+    Ok((namespace.ok_or_else(|| missing(id))?, view))
 }
 
 fn find_in_bucket(call: &Call) -> Result<(Namespace, Bucket, BatchView)> {

@@ -19,18 +19,24 @@ const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
 pub(super) fn declare(table: &mut Table) {
     table.tag("extractors");
-    table.get(
-        "/v1/collections/features/extractors",
-        "list_feature_extractors",
-        "List extractors",
-        features,
-    );
-    table.get(
-        "/v1/collections/features/extractors/{feature_extractor_id}",
-        "get_feature_extractor_by",
-        "Read an extractor",
-        feature,
-    );
+    // Existing clients show no key here, so none is asked for: what extractors take and give is
+    // documentation.
+    table
+        .get(
+            "/v1/collections/features/extractors",
+            "list_feature_extractors",
+            "List extractors",
+            features,
+        )
+        .public();
+    table
+        .get(
+            "/v1/collections/features/extractors/{feature_extractor_id}",
+            "get_feature_extractor_by",
+            "Read an extractor",
+            feature,
+        )
+        .public();
     table.get(
         "/v1/namespaces/{namespace_identifier}/extractors",
         "list_extractors_namespaces",
