@@ -74,6 +74,10 @@ fn filters_mean_the_same_whether_the_engine_or_this_side_decides() {
     check(json!({ "AND": [is("eq", "brand", json!("Nike"))] }), &["a"]);
     check(json!({ "brand": "Nike" }), &["a"]);
     check(blind("AND", is("eq", "brand", json!("NIKE"))), &["a", "b"]);
+    // As the generated client writes it.
+    let mut written = is("eq", "brand", json!("NIKE"));
+    written["case_sensitive"] = json!(false);
+    check(blind("AND", written), &["a", "b"]);
     check(blind("NOT", is("eq", "brand", json!("NIKE"))), &["c"]);
     check(blind("AND", is("eq", "tags", json!("red"))), &["a"]);
     check(blind("AND", is("in", "brand", json!(["PUMA", "x"]))), &["c"]);
