@@ -230,6 +230,9 @@ impl Control {
             return wrong(format!("there is no document `{parent}`"));
         };
         let object = lineage_of(&found, "object").as_str().unwrap_or_default().to_string();
+        if found.id == id || self.ancestors(namespace, &found)?.iter().any(|it| it.id == id) {
+            return wrong(format!("`{parent}` descends from this document itself"));
+        }
         match &draft.object {
             Some(given) if *given != object => {
                 wrong(format!("`{parent}` descends from `{object}`, not from `{given}`"))
@@ -247,7 +250,7 @@ impl Control {
         merge: Merge,
     ) -> Result<Vec<Result<()>>> {
         let _lock = self.locks.hold(collection.id.as_str());
-        let mut outcomes = Vec::with_capacity(updates.len());
+        let (mut outcomes, mut changed) = (Vec::with_capacity(updates.len()), false);
         for updates in updates.chunks(CHUNK) {
             let ids = updates.iter().map(|(id, _)| DocumentId::parse(id).ok());
             let ids: Vec<Option<DocumentId>> = ids.collect();
@@ -262,9 +265,9 @@ impl Control {
                     None => Err(not_found("document", name)),
                 });
             }
-            self.apply(namespace, collection, planned)?;
+            changed |= self.apply(namespace, collection, planned)? > 0;
         }
-        if outcomes.iter().any(Result::is_ok) {
+        if changed {
             self.documents_written(namespace, collection, false)?;
         }
         Ok(outcomes)
@@ -307,7 +310,7 @@ impl Control {
         namespace: &Namespace,
         collection: &Collection,
         planned: Planned,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         // Equal changes in one operation of the engine.
         let mut alike: BTreeMap<String, (Map<String, Value>, Vec<Document>)> = BTreeMap::new();
         let changed = planned.0.into_values().filter(|(_, fields)| !fields.is_empty());
@@ -321,14 +324,16 @@ impl Control {
         });
         let changes: Vec<EditChange> = changes.collect();
         if changes.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         self.note_edits(namespace, collection, changes)?;
+        let mut count = 0;
         for (fields, documents) in alike.into_values() {
+            count += documents.len() as u64;
             let ids: Vec<DocumentId> = documents.iter().map(|document| document.id).collect();
             self.documents_sink()?.set_fields(&namespace.key, &ids, &fields)?;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Deletes by id; for each whether it was there. Extracted ones come back when a later batch

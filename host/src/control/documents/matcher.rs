@@ -31,9 +31,29 @@ struct Check {
 
 /// What a dotted path leads to in the payload.
 pub fn walk<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
-    let mut words = path.split('.').map(|word| word.trim_end_matches("[]"));
+    let mut words = path.split('.');
     let root = document.payload.get(words.next()?)?;
     words.try_fold(root, |value, word| value.get(word))
+}
+
+/// The same where `name[]` means each element of a list.
+fn walk_all<'a>(document: &'a Document, path: &str) -> Vec<&'a Value> {
+    let mut found: Option<Vec<&Value>> = None;
+    for word in path.split('.') {
+        let (name, each) = match word.strip_suffix("[]") {
+            Some(name) => (name, true),
+            None => (word, false),
+        };
+        let next: Vec<&Value> = match found {
+            None => document.payload.get(name).into_iter().collect(),
+            Some(found) => found.into_iter().filter_map(|value| value.get(name)).collect(),
+        };
+        found = Some(match each {
+            true => next.into_iter().filter_map(Value::as_array).flatten().collect(),
+            false => next,
+        });
+    }
+    found.unwrap_or_default()
 }
 
 impl Matcher {
@@ -97,19 +117,20 @@ impl Test {
         match self {
             Test::Nested(inner) => inner.holds(document),
             Test::Field { name, check } if name == "document_id" => {
-                check.holds(Some(&Value::from(document.id.to_string())))
+                check.holds(&[&Value::from(document.id.to_string())])
             }
-            Test::Field { name, check } => check.holds(walk(document, name)),
+            Test::Field { name, check } => check.holds(&walk_all(document, name)),
         }
     }
 }
 
 impl Check {
-    fn holds(&self, found: Option<&Value>) -> bool {
-        let any = |fits: &dyn Fn(&Value) -> bool| match found {
-            Some(Value::Array(items)) => items.iter().any(fits),
-            Some(value) => fits(value),
-            None => false,
+    fn holds(&self, found: &[&Value]) -> bool {
+        let any = |fits: &dyn Fn(&Value) -> bool| {
+            found.iter().any(|value| match value {
+                Value::Array(items) => items.iter().any(fits),
+                value => fits(value),
+            })
         };
         let asked = self.value.as_bool().unwrap_or(true);
         match self.operator {
@@ -135,12 +156,12 @@ impl Check {
                 value.as_str().zip(regex).is_some_and(|(text, regex)| regex.is_match(text))
             }),
             Operator::Exists => {
-                let empty = found.is_none_or(|value| {
-                    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
-                });
+                let empty =
+                    |value: &&Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+                let empty = found.iter().all(empty);
                 empty != asked
             }
-            Operator::IsNull => found.is_some_and(Value::is_null) == asked,
+            Operator::IsNull => found.iter().any(|value| value.is_null()) == asked,
         }
     }
 

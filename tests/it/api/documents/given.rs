@@ -52,6 +52,9 @@ fn a_document_that_does_not_fit_is_refused() {
     assert_eq!(taken.refused(409)["details"]["field"], "/document_id");
     let child = bed.post(ALL, json!({ "source_document_id": id(1).to_string() })).ok();
     assert_eq!(child["_internal"]["lineage"]["root_object_id"], "obj_1");
+    let own = child["document_id"].as_str().unwrap();
+    let circle = json!({ "document_id": own, "source_document_id": own });
+    assert_eq!(field(circle), "/source_document_id");
     let below = bed.get(&format!("{ALL}/{}/descendants", id(1))).ok();
     assert_eq!(below[0]["document_id"], child["document_id"]);
 }

@@ -326,7 +326,10 @@ fn condition(condition: proto::Condition) -> Result<Value, Status> {
         Some(ConditionOneOf::Filter(filter)) => filter_json(filter),
         Some(ConditionOneOf::IsEmpty(it)) => Ok(json!({ "is_empty": { "key": it.key } })),
         Some(ConditionOneOf::IsNull(it)) => Ok(json!({ "is_null": { "key": it.key } })),
-        Some(ConditionOneOf::HasId(it)) if it.has_id.is_empty() => Ok(json!({ "has_id": [] })),
+        Some(ConditionOneOf::HasId(it)) => {
+            let ids = it.has_id.into_iter().map(point_id).collect::<Result<Vec<_>, _>>()?;
+            Ok(json!({ "has_id": ids }))
+        }
         Some(ConditionOneOf::Field(field)) => field_condition(field),
         _ => Err(invalid("Malformed Condition type")),
     }
