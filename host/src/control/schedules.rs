@@ -152,8 +152,9 @@ impl Control {
 
     fn plan(&self, schedule: &mut Schedule) -> Result<()> {
         // Even while it is paused: what can not be read is refused when it comes.
-        let next = next_time(&schedule.timing, self.engine.env.now())?;
-        schedule.next_at = next.filter(|_| !schedule.paused).map(written);
+        let next = next_time(&schedule.timing, self.engine.env.now())?
+            .ok_or_else(|| Error::invalid("this time never comes").field("/cron"))?;
+        schedule.next_at = (!schedule.paused).then(|| written(next));
         Ok(())
     }
 

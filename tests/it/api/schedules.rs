@@ -180,6 +180,7 @@ fn what_can_not_be_a_schedule_is_refused_with_its_pointer() {
     };
     check(json!({ "cron": "every day" }), 422, "/cron");
     check(json!({ "cron": "0 0 0 * * *" }), 422, "/cron");
+    check(json!({ "cron": "0 0 30 2 *" }), 422, "/cron");
     check(json!({ "time_zone": "Mars/Olympus" }), 422, "/time_zone");
     check(json!({ "interval_seconds": 60 }), 422, "/interval_seconds");
     check(json!({ "cron": null }), 422, "/cron");
