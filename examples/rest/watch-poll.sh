@@ -11,20 +11,26 @@ field() {
     printf '%s' "$answer" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
 }
 
-while :; do
-    answer=$(curl -sS --fail-with-body "$MP_API_URL/v1/batches/$batch" \
+ask() {
+    answer=$(curl -sS --fail-with-body "$MP_API_URL/v1/$1" \
         -H "Authorization: Bearer $MP_API_KEY" \
         -H "X-Namespace: $MP_NAMESPACE")
+}
+
+ask "batches/$batch"
+task=$(field task_id)
+while :; do
+    # A batch has a status, and so have its tiers: the batch's own is asked of its task. It is asked
+    # first, so that the message after the end is the last one.
+    ask "tasks/$task"
+    status=$(field status)
+    ask "batches/$batch"
     message=$(field status_message)
     if [ "$message" != "$said" ]; then
         echo "$message"
         said=$message
     fi
-    # A batch has a status, and so have its tiers: the batch's own is asked of its task.
-    answer=$(curl -sS --fail-with-body "$MP_API_URL/v1/tasks/$(field task_id)" \
-        -H "Authorization: Bearer $MP_API_KEY" \
-        -H "X-Namespace: $MP_NAMESPACE")
-    case $(field status) in
+    case $status in
         COMPLETED | COMPLETED_WITH_ERRORS) exit 0 ;;
         FAILED | CANCELED) exit 1 ;;
     esac

@@ -1,6 +1,6 @@
-//! `./x bench api`: what it costs to watch. A batch from a manifest runs through `quarry serve`, once
-//! left alone and once while somebody reads it 50 times a second; prints how long such a read takes
-//! and how much slower the batch becomes.
+//! `./x bench api`: what it costs to watch. A batch from a manifest runs through `quarry serve`,
+//! once left alone and once while somebody reads it 50 times a second; prints how long such a read
+//! takes and how much slower the batch becomes.
 
 use crate::Options;
 use crate::digest::Expected;

@@ -14,7 +14,8 @@ use crate::{cargo, guests};
 const PYTHON_MISSING: &str = "there is no python3 with venv and pip\n\
     hint: on Debian apt-get install python3 python3-venv";
 
-/// Cases of `./x fuzz-api` unless it is told otherwise, and of the fuzzing that belongs to the tests.
+/// Cases of `./x fuzz-api` unless it is told otherwise, and of the fuzzing that belongs to the
+/// tests.
 const CASES: &str = "10000";
 pub(crate) const CASES_OF_TESTS: &str = "1500";
 

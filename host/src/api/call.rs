@@ -2,7 +2,7 @@
 
 use crate::control::{Caller, Control, DEFAULT_NAMESPACE};
 use crate::error::Result;
-use crate::model::{NamespaceId, Scope};
+use crate::model::NamespaceId;
 use crate::store::catalog::{Bucket, Collection, Namespace};
 
 pub(super) struct Call<'a> {
@@ -79,9 +79,5 @@ impl Call<'_> {
         let identifier = self.path("collection_identifier");
         let collection = self.control.collection(&namespace, identifier)?;
         Ok((namespace, collection))
-    }
-
-    pub(super) fn may(&self, scope: Scope) -> bool {
-        self.caller.may(scope)
     }
 }

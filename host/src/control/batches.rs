@@ -142,12 +142,10 @@ impl Control {
         let prefix = format!("{}/", batch.id);
         let mut known = HashSet::new();
         let mut last: Option<(u64, Vec<String>)> = None;
-        let mut chunks = 0;
-        for entry in self.engine.store.each::<BatchObjects>(&prefix, None) {
+        for (number, entry) in (0..).zip(self.engine.store.each::<BatchObjects>(&prefix, None)) {
             let BatchObjects(chunk) = entry?.1;
             known.extend(chunk.iter().cloned());
-            last = Some((chunks, chunk));
-            chunks += 1;
+            last = Some((number, chunk));
         }
         let mut ops = Vec::new();
         let (mut number, mut chunk) = last.unwrap_or((0, Vec::new()));
@@ -385,8 +383,8 @@ impl Control {
         Ok(vec![Store::remove::<Queued>(&format!("{at}/{}", batch.id))])
     }
 
-    /// Takes up what has ended: failed rows, or everything from a tier on. `None`: there was nothing
-    /// to do.
+    /// Takes up what has ended: failed rows, or everything from a tier on. `None`: there was
+    /// nothing to do.
     pub fn redo_batch(
         &self,
         id: &BatchId,
@@ -414,7 +412,8 @@ impl Control {
         Ok((Some(self.queue(batch, "batch.retried", data)?), redone))
     }
 
-    /// Forgets the batch with its files; its documents stay. One that runs has to be canceled first.
+    /// Forgets the batch with its files; its documents stay. One that runs has to be canceled
+    /// first.
     pub fn delete_batch(&self, id: &BatchId) -> Result<()> {
         let _lock = self.locks.hold(id.as_str());
         let view = self.batch(id.as_str())?;

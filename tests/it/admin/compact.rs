@@ -6,8 +6,8 @@ use quarry::model::Name;
 use quarry::store::{NamespaceRecord, Store};
 use std::path::Path;
 
-/// A state that was written over many times. Each round is flushed: posts would gather in memory, and how
-/// many of them reach the disk would depend on the speed of the machine.
+/// A state that was written over many times. Each round is flushed: posts would gather in memory,
+/// and how many of them reach the disk would depend on the speed of the machine.
 fn worn(data: &Path) {
     let store = Store::open(&data.join("state")).unwrap();
     for last_run in 0..40 {

@@ -45,7 +45,8 @@ fn an_object_is_made_read_changed_and_deleted() {
         &bed,
         json!({
             "key_prefix": "/talks",
-            "blobs": [{ "property": "text", "type": "TEXT", "data": "Four score", "metadata": { "page": 1 } }],
+            "blobs": [{ "property": "text", "type": "TEXT", "data": "Four score",
+                "metadata": { "page": 1 } }],
             "title": "Gettysburg",
             "metadata": { "year": 1863, "source": "library" },
             "canonicalize_source": true, "force_remirror": false, "skip_duplicates": false,
@@ -221,7 +222,8 @@ fn lists_are_filtered_sorted_searched_and_cut() {
         list(&bed, json!({ "sort": { "field": "created_at", "direction": "desc" }, "limit": 3 }))
             .ok();
     assert_eq!(titles(&back), ["bravo", "Charlie", "alpha"]);
-    let filters = json!({ "AND": [{ "field": "year", "operator": "gt", "value": 1 }], "case_sensitive": false });
+    let filters = json!({ "AND": [{ "field": "year", "operator": "gt", "value": 1 }],
+        "case_sensitive": false });
     let sort = json!({ "field": "year", "direction": "asc" });
     let mut cursor = Value::Null;
     let mut seen = Vec::new();
@@ -262,13 +264,16 @@ fn groups_are_counted_and_computed() {
     let answer = aggregate(json!({
         "group_by": [{ "field": "at", "alias": "month", "date_trunc": "month" }],
         "aggregations": [
-            { "function": "count", "alias": "n" }, { "function": "sum", "field": "year", "alias": "sum" },
-            { "function": "avg", "field": "year", "alias": "mean" }, { "function": "max", "field": "year", "alias": "top" },
+            { "function": "count", "alias": "n" }, { "function": "sum", "field": "year",
+                "alias": "sum" },
+            { "function": "avg", "field": "year", "alias": "mean" }, { "function": "max",
+                "field": "year", "alias": "top" },
             { "function": "count_distinct", "field": "title", "alias": "titles" },
         ],
         "having": [{ "field": "n", "operator": "gt", "value": 1 }],
         "sort_direction": "desc",
-    })).ok();
+    }))
+    .ok();
     assert_eq!(answer["total_groups"], 1);
     assert_eq!(
         answer["results"][0],
@@ -292,7 +297,8 @@ fn groups_are_counted_and_computed() {
     }))
     .ok();
     assert_eq!(answer["results"][1]["group"], json!({ "title": "a", "year": "1-5" }));
-    let wrong = json!({ "group_by": [{ "field": "x" }], "aggregations": [{ "function": "sum", "alias": "s" }] });
+    let wrong = json!({ "group_by": [{ "field": "x" }], "aggregations": [{ "function": "sum",
+        "alias": "s" }] });
     assert_eq!(aggregate(wrong).refused(422)["details"]["field"], "/aggregations/0/field");
 }
 
@@ -302,7 +308,8 @@ fn objects_that_are_marked_as_deleted_are_kept_and_hidden() {
     let id = |made: Value| made["object_id"].as_str().unwrap().to_string();
     let (one, two) =
         (id(make(&bed, json!({ "title": "1" }))), id(make(&bed, json!({ "title": "2" }))));
-    let body = json!({ "object_ids": [one, "obj_0", one], "reason": "scope", "lifecycle_state": "disabled", "source": "bulk_purge" });
+    let body = json!({ "object_ids": [one, "obj_0", one], "reason": "scope",
+        "lifecycle_state": "disabled", "source": "bulk_purge" });
     let answer = bed.post("/v1/buckets/b/objects/bulk-soft-delete", body).ok();
     assert_eq!(answer, json!({ "soft_deleted": 1, "requested": 3, "collections": 0 }));
     let listed = bed.get("/v1/buckets/b/objects?include_total=true").ok();
@@ -346,7 +353,8 @@ fn objects_of_two_namespaces_never_meet() {
     let listed = there("GET", "/v1/buckets/b/objects", None).ok();
     assert_eq!(titles(&listed), ["there"]);
     assert_eq!(titles(&bed.get("/v1/buckets/b/objects").ok()), ["here"]);
-    let count = json!({ "group_by": [{ "field": "title" }], "aggregations": [{ "function": "count", "alias": "n" }] });
+    let count = json!({ "group_by": [{ "field": "title" }],
+        "aggregations": [{ "function": "count", "alias": "n" }] });
     let groups = there("POST", "/v1/buckets/b/objects/aggregate", Some(count)).ok();
     assert_eq!(
         groups["results"],

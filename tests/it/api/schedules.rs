@@ -130,7 +130,7 @@ fn a_run_that_fails_is_in_the_history_with_its_reason() {
     bed.post("/v1/schedules/hourly/run", Value::Null).refused(422);
     let runs = history(&bed);
     assert_eq!((&runs[0]["status"], &runs[0]["batch_id"]), (&json!("failed"), &json!(null)));
-    assert!(runs[0]["error"].as_str().unwrap().contains("submits no batches"));
+    assert!(runs[0]["error"].as_str().unwrap().contains("the batch has no objects"));
 }
 
 #[test]

@@ -37,8 +37,10 @@ fn a_file_is_announced_sent_and_confirmed_and_becomes_an_object() {
     let upload = announce(
         &bed,
         json!({
-            "file_size_bytes": 3, "object_metadata": { "title": "One", "shelf": 4 }, "metadata": { "run": "x" },
-            "presigned_url_expiration": 60, "create_object_on_confirm": true, "skip_duplicates": true,
+            "file_size_bytes": 3, "object_metadata": { "title": "One", "shelf": 4 },
+                "metadata": { "run": "x" },
+            "presigned_url_expiration": 60, "create_object_on_confirm": true,
+                "skip_duplicates": true,
         }),
     );
     assert_eq!((&upload["status"], &upload["blob_property"]), (&json!("PENDING"), &json!("photo")));
@@ -76,7 +78,8 @@ fn a_file_is_announced_sent_and_confirmed_and_becomes_an_object() {
 fn a_confirmed_upload_may_be_named_by_objects() {
     let bed = bed();
     let upload = announce(&bed, json!({ "create_object_on_confirm": false }));
-    let object = json!({ "blobs": [{ "property": "photo", "type": "image", "upload_id": upload["upload_id"] }] });
+    let object = json!({ "blobs": [{ "property": "photo", "type": "image",
+        "upload_id": upload["upload_id"] }] });
     put(&bed, &upload["presigned_url"], b"one").ok();
     bed.post("/v1/buckets/b/objects", object.clone()).refused(409);
     assert_eq!(confirm(&bed, &upload, json!({})).ok()["object_id"], Value::Null);
@@ -190,7 +193,8 @@ fn many_uploads_are_confirmed_under_one_task() {
     let bed = bed();
     let (one, two) = (announce(&bed, json!({})), announce(&bed, json!({})));
     put(&bed, &one["presigned_url"], b"one").ok();
-    let body = json!({ "confirmations": [{ "upload_id": one["upload_id"] }, { "upload_id": two["upload_id"] }] });
+    let body = json!({ "confirmations": [{ "upload_id": one["upload_id"] },
+        { "upload_id": two["upload_id"] }] });
     let answer = bed.post("/v1/buckets/b/uploads/confirm/batch", body).ok();
     assert_eq!(
         (&answer["status"], &answer["confirmations_count"]),

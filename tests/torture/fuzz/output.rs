@@ -36,7 +36,10 @@ pub(super) fn descriptions() -> Vec<Value> {
             "inputs": [{ "name": "script", "type": "blob", "required": true }],
             "position": position })
     };
-    let dense = |name: &str, dimension: u32| json!({ "name": name, "type": "dense", "dimension": dimension, "distance": "dot" });
+    let dense = |name: &str, dimension: u32| {
+        json!({ "name": name, "type": "dense",
+        "dimension": dimension, "distance": "dot" })
+    };
     let multi = json!({ "name": "m", "type": "multi", "dimension": 2, "distance": "cosine" });
     let one = |name: &str, kind: &str| json!({ "name": name, "type": kind });
     vec![

@@ -52,7 +52,7 @@ impl Host {
         stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: quarry\r\nconnection: close\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         write!(stream, "{head}content-length: {length}\r\n\r\n{body}")?;
         Ok(stream)
     }

@@ -52,7 +52,10 @@ pub(super) fn declare(table: &mut Table) {
         cancel_tier,
     );
     table.post(
-        "/v1/buckets/{bucket_identifier}/batches/{batch_id}/tiers/{tier_num}/jobs/{ray_job_id}/cancel",
+        concat!(
+            "/v1/buckets/{bucket_identifier}/batches/{batch_id}",
+            "/tiers/{tier_num}/jobs/{ray_job_id}/cancel"
+        ),
         "cancel_job_buckets_batches_batch_id_tiers_num_ray",
         "Cancel a job of a tier, which cancels the batch",
         cancel_job,

@@ -102,7 +102,8 @@ fn many_documents_change_and_go_at_once() {
     assert!(updated["results"][1]["error"].as_str().unwrap().contains("there is no document"));
     let first = bed.get(&format!("{ALL}/{}", id(1))).ok();
     assert_eq!(first["metadata"], json!({ "b": 2 }), "the field is replaced here");
-    let blind = json!({ "AND": [{ "field": "title", "operator": "in", "value": ["T1", "T2"] }], "case_sensitive": false });
+    let blind = json!({ "AND": [{ "field": "title", "operator": "in", "value": ["T1", "T2"] }],
+        "case_sensitive": false });
     let body = json!({ "filters": blind, "update_data": { "metadata.a": 5 } });
     assert_eq!(bed.post(&batch, body).ok()["updated_count"], 2);
     let bulk = json!({ "update_data": { "seen": true } });

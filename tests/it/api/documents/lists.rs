@@ -60,7 +60,8 @@ fn filters_mean_the_same_whether_the_engine_or_this_side_decides() {
     let (bed, _) = stage(vec![
         json!({ "title": "a", "brand": "Nike", "kind": "shoe", "tags": ["Red", "old"], "n": 1 }),
         json!({ "title": "b", "brand": "nike", "kind": "shoe", "tags": [], "n": 2 }),
-        json!({ "title": "c", "brand": "Puma", "kind": "hat", "n": 3, "parts": [{ "of": "Felt" }] }),
+        json!({ "title": "c", "brand": "Puma", "kind": "hat", "n": 3,
+            "parts": [{ "of": "Felt" }] }),
     ]);
     let check = |filters: Value, expected: &[&str]| {
         let list = bed.post(LIST, json!({ "filters": filters })).ok();
@@ -68,7 +69,10 @@ fn filters_mean_the_same_whether_the_engine_or_this_side_decides() {
         found.sort_unstable();
         assert_eq!(found, expected, "{filters}");
     };
-    let is = |operator: &str, field: &str, value: Value| json!({ "field": field, "operator": operator, "value": value });
+    let is = |operator: &str, field: &str, value: Value| {
+        json!({ "field": field,
+        "operator": operator, "value": value })
+    };
     let blind =
         |list: &str, condition: Value| json!({ list: [condition], "case_sensitive": false });
     check(json!({ "AND": [is("eq", "brand", json!("Nike"))] }), &["a"]);
@@ -91,7 +95,8 @@ fn filters_mean_the_same_whether_the_engine_or_this_side_decides() {
     );
     check(json!({ "AND": [is("exists", "tags", json!(true))] }), &["a"]);
     check(
-        json!({ "AND": [is("eq", "kind", json!("shoe")), blind("OR", is("contains", "brand", json!("IK")))] }),
+        json!({ "AND": [is("eq", "kind", json!("shoe")), blind("OR", is("contains", "brand",
+            json!("IK")))] }),
         &["a", "b"],
     );
     check(json!({ "AND": [is("eq", "document_id", json!(id(2).to_string()))] }), &["b"]);
@@ -154,7 +159,8 @@ fn groups_are_counted_and_paged() {
 #[test]
 fn values_are_counted_and_groups_are_computed() {
     let (bed, _) = stage(vec![
-        json!({ "title": "a", "brand": "x", "n": 1, "tags": ["p", "q"], "at": "2026-05-01T10:00:00Z" }),
+        json!({ "title": "a", "brand": "x", "n": 1, "tags": ["p", "q"],
+            "at": "2026-05-01T10:00:00Z" }),
         json!({ "title": "b", "brand": "x", "n": 4, "tags": ["p"], "at": "2026-05-01T23:00:00Z" }),
         json!({ "title": "c", "brand": "y", "n": 10, "at": "2026-06-01" }),
     ]);
