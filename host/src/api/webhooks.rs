@@ -322,6 +322,10 @@ fn draft(call: &Call, body: WebhookInput) -> Result<WebhookDraft> {
     }
     Ok(WebhookDraft {
         name: body.webhook_name,
+        // Existing clients name no namespace here: for a key that opens all, all are meant.
+        everywhere: namespaces.is_empty()
+            && call.namespace.is_none()
+            && call.caller.namespace.is_none(),
         namespaces,
         event_types: body.event_types.into_iter().map(|kind| kind.0).collect(),
         resource_types: body.resource_types.unwrap_or_default(),

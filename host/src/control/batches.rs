@@ -7,7 +7,7 @@ use crate::engine::redo::Redo;
 use crate::error::{Code, Error, Result};
 use crate::model::{BatchId, BatchStatus, CollectionId, KeyId, TaskId};
 use crate::store::catalog::{
-    BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Bucket, Input, Namespace, Object, Phase, Queued, Task,
+    BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Bucket, Input, Namespace, Phase, Queued, Task,
 };
 use crate::store::{BatchRecord, Op, Store};
 use serde_json::{Map, Value, json};
@@ -134,7 +134,7 @@ impl Control {
             return Err(Error::new(Code::Conflict, "the batch reads a manifest, not objects"));
         };
         for (at, id) in ids.iter().enumerate() {
-            if self.engine.store.find::<Object>(&format!("{}/{id}", bucket.id))?.is_none() {
+            if !self.has_object(bucket, id)? {
                 let message = format!("there is no object `{id}` in bucket `{}`", bucket.name);
                 return Err(Error::new(Code::NotFound, message).field(format!("/object_ids/{at}")));
             }

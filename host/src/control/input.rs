@@ -52,8 +52,11 @@ impl Control {
             let BatchObjects(ids) = entry?.1;
             for id in ids {
                 // One that was deleted meanwhile is no longer part of it.
-                let found = self.engine.store.find::<Object>(&format!("{}/{id}", bucket.id))?;
-                rows.extend(found);
+                match self.object(bucket, &id) {
+                    Ok(object) => rows.push(object),
+                    Err(error) if error.code() == Code::NotFound => {}
+                    Err(error) => return Err(error),
+                }
                 if rows.len() >= ROWS_MAX {
                     write(&mut rows)?;
                 }

@@ -24,6 +24,8 @@ pub struct WebhookDraft {
     /// Where it listens; its own namespace if empty. Whoever fills it in has checked that the
     /// caller may know of them.
     pub namespaces: Vec<NamespaceId>,
+    /// It listens in all namespaces.
+    pub everywhere: bool,
     pub event_types: Vec<String>,
     pub resource_types: Vec<String>,
     pub resource_ids: Vec<String>,
@@ -49,6 +51,7 @@ pub(super) fn lock(namespace: &NamespaceId) -> String {
 /// Whether the webhook wants to know of it.
 pub(super) fn hears(webhook: &Webhook, occurrence: &Occurrence) -> bool {
     let listens = match webhook.namespaces.is_empty() {
+        _ if webhook.everywhere => true,
         true => webhook.namespace == occurrence.namespace,
         false => webhook.namespaces.contains(&occurrence.namespace),
     };
@@ -126,6 +129,7 @@ impl Control {
             namespace: namespace.id.clone(),
             name: String::new(),
             namespaces: Vec::new(),
+            everywhere: false,
             event_types: Vec::new(),
             resource_types: Vec::new(),
             resource_ids: Vec::new(),
@@ -258,6 +262,7 @@ impl Control {
 fn fill(webhook: &mut Webhook, draft: WebhookDraft) {
     webhook.name = draft.name;
     webhook.namespaces = draft.namespaces;
+    webhook.everywhere = draft.everywhere;
     webhook.event_types = draft.event_types;
     webhook.resource_types = draft.resource_types;
     webhook.resource_ids = draft.resource_ids;

@@ -5,14 +5,22 @@ use super::running::Running;
 use crate::engine::Order;
 use crate::error::{Code, Error, Result};
 use crate::model::BatchStatus;
-use crate::store::catalog::{Batch, Bucket, Collection, CollectionStats, Namespace, Phase, Queued};
+use crate::store::catalog::{
+    Batch, BatchObjects, Bucket, Collection, CollectionStats, Namespace, ObjectStatus, Phase,
+    Queued,
+};
 use crate::store::{BatchRecord, Store};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a running batch is looked at for tiers that are done.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Dead letters that are read for the objects they belong to.
+const LETTERS_MAX: usize = 10_000;
+/// Objects of one commit.
+const MARKED_AT_ONCE: usize = 250;
 
 impl Control {
     pub(super) fn work(&self, queued: &str, batch: &Batch, running: &Running) -> Result<()> {
@@ -136,21 +144,18 @@ impl Control {
     fn conclude(&self, queued: &str, batch: &Batch) -> Result<()> {
         let record = self.engine.store.batch(&batch.id)?;
         let namespace = self.namespace(batch.namespace.as_str())?;
-        // Counted anew when a crash comes before the next commit.
+        // Counted anew when a crash comes before the last commit.
         let mut told = Vec::new();
-        {
-            let _lock = self.locks.hold(namespace.id.as_str());
-            let mut ops = Vec::new();
-            for collection in self.collections(&namespace)? {
-                let key = collection.key.as_str();
-                if record.collections.iter().any(|summary| summary.collection.as_str() == key) {
-                    let (stats, op) = self.documents_changed(&namespace, &collection)?;
-                    ops.push(op);
-                    told.push(written(&collection, &stats, &record));
-                }
+        for collection in self.collections(&namespace)? {
+            let key = collection.key.as_str();
+            if record.collections.iter().any(|summary| summary.collection.as_str() == key) {
+                let _lock = self.locks.hold(collection.id.as_str());
+                let (stats, op) = self.documents_changed(&namespace, &collection)?;
+                self.engine.store.commit(vec![op])?;
+                told.push(written(&collection, &stats, &record));
             }
-            self.engine.store.commit(ops)?;
         }
+        self.mark(&namespace, batch, &record)?;
         let _lock = self.locks.hold(batch.id.as_str());
         let mut batch = self.batch(batch.id.as_str())?.batch;
         let (phase, kind) = match record.status {
@@ -164,6 +169,35 @@ impl Control {
         };
         batch.phase = phase;
         self.close(queued, batch, kind, told)
+    }
+
+    /// What became of the batch's objects: failed where a row of theirs did.
+    fn mark(&self, namespace: &Namespace, batch: &Batch, record: &BatchRecord) -> Result<()> {
+        let done =
+            matches!(record.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors);
+        let bucket = match self.bucket(namespace, batch.bucket.as_str()) {
+            Ok(bucket) if done => bucket,
+            Ok(_) => return Ok(()),
+            // It was deleted with its objects.
+            Err(error) if error.code() == Code::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let letters = self.engine.dead_letters(record, LETTERS_MAX)?;
+        let failed: HashMap<String, String> =
+            letters.into_iter().map(|letter| (letter.object, letter.message)).collect();
+        for entry in self.engine.store.each::<BatchObjects>(&format!("{}/", batch.id), None) {
+            for ids in entry?.1.0.chunks(MARKED_AT_ONCE) {
+                let (bad, good): (Vec<String>, Vec<String>) =
+                    ids.iter().cloned().partition(|id| failed.contains_key(id));
+                self.mark_objects(&bucket, &good, ObjectStatus::Completed, None)?;
+                for id in bad {
+                    let reason = failed.get(&id).map(String::as_str);
+                    let id = std::slice::from_ref(&id);
+                    self.mark_objects(&bucket, id, ObjectStatus::Failed, reason)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn close(&self, queued: &str, mut batch: Batch, kind: &str, written: Vec<Value>) -> Result<()> {

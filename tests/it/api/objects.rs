@@ -173,7 +173,7 @@ fn a_batch_makes_those_that_fit_and_tells_of_the_others() {
     let none = json!({ "objects": [{ "colour": "red" }] });
     let error = bed.post("/v1/buckets/b/objects/batch", none).refused(422);
     assert_eq!(error["details"]["field"], "/objects/0/colour");
-    bed.post("/v1/buckets/b/objects?auto_process=true", json!({})).refused(422);
+    bed.post("/v1/buckets/b/objects?auto_process=true", json!({})).refused(409);
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub(super) use request::{PolicyWord, TypeWord};
 use super::call::Call;
 use super::failure;
 use super::operation::{NoQuery, Table};
-use crate::control::{Control, ObjectDraft, Replay, WriteOptions, Written};
-use crate::error::{Code, Error, Result};
+use crate::control::{BatchDraft, Control, ObjectDraft, Replay, Submission, WriteOptions, Written};
+use crate::error::{Error, Result};
 use crate::model::Scope;
 use crate::store::catalog::{Bucket, Deletion, Namespace};
 use model::{Links, ObjectModel, model};
@@ -161,33 +161,71 @@ fn options(call: &Call, policy: Option<PolicyWord>) -> WriteOptions {
     WriteOptions::new(policy.map(PolicyWord::policy), local_files)
 }
 
-/// What follows once objects are made.
-fn check_process(auto: Option<bool>) -> Result<()> {
-    match auto {
-        Some(true) => {
-            Err(Error::new(Code::Unsupported, "objects are not processed as they are made")
-                .field("/auto_process")
-                .hint("make a batch of them and submit it"))
-        }
-        _ => Ok(()),
+/// Whether the objects are to be processed as soon as they are made; what can not be is refused
+/// before anything is made.
+pub(super) fn check_process(
+    call: &Call,
+    namespace: &Namespace,
+    bucket: &Bucket,
+    auto: Option<bool>,
+) -> Result<bool> {
+    if auto == Some(true) {
+        let pipeline = call.control.pipeline(namespace, bucket, &[]);
+        let checked = pipeline.and_then(|pipeline| call.control.engine.check(&pipeline));
+        checked.map_err(|error| error.field("/auto_process"))?;
     }
+    Ok(auto == Some(true))
+}
+
+/// Submits a batch of them.
+pub(super) fn process(
+    call: &Call,
+    namespace: &Namespace,
+    bucket: &Bucket,
+    objects: Vec<String>,
+) -> Result<()> {
+    let draft = BatchDraft {
+        name: None,
+        objects,
+        manifest_uri: None,
+        collections: Vec::new(),
+        metadata: Default::default(),
+        dedup_strategy: None,
+    };
+    let batch = call.control.create_batch(namespace, bucket, draft)?.batch;
+    let submission = Submission {
+        include_processing_history: true,
+        key: call.caller.key.clone(),
+        ..Submission::default()
+    };
+    call.control.submit_batch(namespace, bucket, &batch.id, submission).map(|_| ())
 }
 
 fn create(call: &Call, query: CreateQuery, body: CreateObject) -> Result<ObjectModel> {
-    check_process(query.auto_process)?;
     let (namespace, bucket) = call.bucket()?;
+    let auto = check_process(call, &namespace, &bucket, query.auto_process)?;
     let draft = body.draft(&bucket)?;
     let options = options(call, query.policy);
     let made = call.control.create_object(&namespace, &bucket, draft, options)?;
+    if auto {
+        process(call, &namespace, &bucket, vec![made.object.id.to_string()])?;
+    }
     Ok(model(made.object, None)?.just_made())
 }
 
 fn create_many(call: &Call, query: CreateManyQuery, body: CreateObjects) -> Result<ManyObjects> {
-    check_process(query.auto_process)?;
     let (namespace, bucket) = call.bucket()?;
+    let auto = check_process(call, &namespace, &bucket, query.auto_process)?;
     let drafts: Vec<Result<ObjectDraft>> =
         body.objects.into_iter().map(|object| object.draft(&bucket)).collect();
     let results = made(call.control, &namespace, &bucket, drafts, options(call, None))?;
+    if auto {
+        let ids = results.iter().flatten().map(|made| made.object.id.to_string());
+        let ids: Vec<String> = ids.collect();
+        if !ids.is_empty() {
+            process(call, &namespace, &bucket, ids)?;
+        }
+    }
     let mut answer = ManyObjects {
         succeeded: Vec::new(),
         failed: Vec::new(),

@@ -15,6 +15,9 @@ pub struct Webhook {
     /// Where it listens; its own namespace if empty.
     #[serde(default)]
     pub namespaces: Vec<NamespaceId>,
+    /// In all of them.
+    #[serde(default)]
+    pub everywhere: bool,
     /// Kinds of events; `*` for all.
     pub event_types: Vec<String>,
     /// First words of kinds; all if empty.
