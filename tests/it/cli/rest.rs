@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Serve {
     child: Child,
     url: String,
-    _bench: Bench,
+    bench: Bench,
 }
 
 impl Serve {
@@ -28,7 +28,7 @@ impl Serve {
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://"), "the first line is the URL: {url:?}");
-        Serve { child, url: url.trim().to_string(), _bench: bench }
+        Serve { child, url: url.trim().to_string(), bench }
     }
 
     /// A script of the example, with what it needs in the environment.
@@ -145,6 +145,26 @@ fn the_lines_of_the_guide_run_as_they_are_printed() {
     assert_eq!((&progress["processed"], &progress["total"]), (&3.into(), &3.into()));
     assert_eq!(serve.guide("poll-task", &ids)["status"], "COMPLETED");
     assert_eq!(serve.guide("health", &ids)["health"], "healthy");
+}
+
+#[test]
+fn the_tour_of_the_readme_runs_as_it_is_written() {
+    let serve = Serve::start();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let section = readme.split("\n## A server\n").nth(1).unwrap();
+    let tour = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    // The port is the one that was free.
+    let tour = tour.replace("http://127.0.0.1:7733", &serve.url);
+    let mut shell = Command::new("sh");
+    let binary = serve.bench.command(&[]).get_program().to_owned();
+    let folder = std::path::Path::new(&binary).parent().unwrap().to_owned();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    shell.args(["-euc", &tour]).current_dir(serve.bench.path("")).env("PATH", path);
+    let printed = run(shell);
+    let last = printed.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let found: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(found["results"][0]["payload"]["title"], "Second", "{printed}");
+    assert!(printed.contains("event: batch.completed"), "{printed}");
 }
 
 #[test]
