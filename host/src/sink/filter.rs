@@ -210,7 +210,7 @@ fn equal(path: String, value: &Value) -> Result<Clause> {
         Value::Bool(value) => Ok(Clause::Bool { path, value: *value }),
         Value::String(value) => Ok(Clause::Strings { path, values: vec![value.clone()] }),
         Value::Number(number) => match number.as_i64() {
-            Some(value) => Ok(Clause::Integers { path, values: vec![value] }),
+            Some(value) => Ok(whole(path, vec![value])),
             None => {
                 let value = number.as_f64();
                 let range = Bounds { gt: None, gte: value, lt: None, lte: value };
@@ -224,6 +224,20 @@ fn equal(path: String, value: &Value) -> Result<Clause> {
     }
 }
 
+/// The engines match whole numbers with whole numbers only; 1 is to be found where 1.0 is written,
+/// too. Beyond 2^53 a float is not exact, and no number of ours is written as one.
+fn whole(path: String, values: Vec<i64>) -> Clause {
+    let exact = values.iter().filter(|value| value.unsigned_abs() <= 1 << 53);
+    let floats = exact.map(|value| {
+        let value = Some(*value as f64);
+        let range = Bounds { gt: None, gte: value, lt: None, lte: value };
+        Clause::Range { path: path.clone(), range }
+    });
+    let mut any: Vec<Clause> = floats.collect();
+    any.insert(0, Clause::Integers { path: path.clone(), values });
+    Clause::Any(any)
+}
+
 fn one_of(path: String, value: &Value, operator: Operator) -> Result<Clause> {
     let Value::Array(values) = value else {
         return Err(Error::invalid(format!("`{}` needs a list of values", word(operator))));
@@ -234,7 +248,7 @@ fn one_of(path: String, value: &Value, operator: Operator) -> Result<Clause> {
     }
     if !values.is_empty() && values.iter().all(Value::is_i64) {
         let values = values.iter().filter_map(Value::as_i64).collect();
-        return Ok(Clause::Integers { path, values });
+        return Ok(whole(path, values));
     }
     values.iter().map(|value| equal(path.clone(), value)).collect::<Result<_>>().map(Clause::Any)
 }

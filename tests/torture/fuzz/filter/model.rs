@@ -35,6 +35,12 @@ fn condition_holds(condition: &Condition, payload: &Map<String, Value>) -> Optio
     match operator {
         // Which null it means where there are several, or null elements, is not said.
         Operator::Eq | Operator::Ne if value.is_null() && field.contains('[') => None,
+        // Qdrant takes a list with a null in it for null.
+        Operator::Eq | Operator::Ne | Operator::Contains
+            if value.is_null() && found.iter().any(|found| holds_null(found)) =>
+        {
+            None
+        }
         Operator::Eq => Some(equal(value)),
         Operator::Ne => Some(!equal(value)),
         Operator::In | Operator::Nin => {
