@@ -96,9 +96,9 @@ struct WebhookConfig {
     /// Seconds from connecting to the end of the answer (10).
     #[schemars(range(min = 0.1, max = 30))]
     timeout: Option<f64>,
-    /// `whsec_…` replaces the secret of the webhook-signature header. Any other text adds the header
-    /// X-Mixpeek-Signature: `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.` and the body; an empty
-    /// one removes it. `redacted` changes nothing.
+    /// `whsec_…` replaces the secret of the webhook-signature header. Any other text adds the
+    /// header X-Mixpeek-Signature: `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.` and the body;
+    /// an empty one removes it. `redacted` changes nothing.
     #[schemars(length(max = 256))]
     signing_secret: Option<String>,
 }

@@ -49,7 +49,7 @@ impl Arguments {
     }
 }
 
-/// Signs what goes to the URLs that batches name: never a flag, which everybody on the machine sees.
+/// Signs what goes to the URLs that batches name: no flag, which everybody on the machine sees.
 fn signing_secret() -> crate::error::Result<Option<Secret>> {
     let Some(text) = std::env::var_os(SECRET_VARIABLE) else { return Ok(None) };
     let secret = Secret::parse(text.to_str().unwrap_or_default());

@@ -41,9 +41,10 @@ fn moment(text: &str) -> Result<DateTime<Utc>> {
 
 /// The first time after `now`; `None` if there is none any more.
 ///
-/// Cron: a fixed time that the clock on the wall leaves out when it is set forward is run once, right
-/// after; one that it shows twice when it is set back is run at the first of the two. Steps and
-/// wildcards follow what the clock shows: what it leaves out is not run, what it shows twice is.
+/// Cron: a fixed time that the clock on the wall leaves out when it is set forward is run once,
+/// right after; one that it shows twice when it is set back is run at the first of the two. Steps
+/// and wildcards follow what the clock shows: what it leaves out is not run, what it shows twice
+/// is.
 pub fn next_time(timing: &Timing, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     match timing {
         Timing::Cron { expression, time_zone } => {
