@@ -59,8 +59,7 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
 fn listen(port: u16) -> Result<Receiver> {
     let limit = Instant::now() + END_TIME_MAX;
     loop {
-        // Some first attempts are refused: by what they are about, so that it is the same each
-        // time.
+        // Some attempts are refused: by what they say, so that it is the same each time.
         let behaviour = |received: &Received| {
             let sum: u64 = received.body.iter().map(|byte| u64::from(*byte)).sum();
             let again = received.header("webhook-timestamp").bytes().map(u64::from).sum::<u64>();

@@ -169,10 +169,12 @@ fn model(call: &Call, bucket: Bucket) -> Result<BucketModel> {
 fn check(schema: &BucketSchema, unique: Option<&UniqueKey>) -> Result<()> {
     for name in schema.properties.keys() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) || name == "object_id" {
+        // What begins with `_` is the engine's own.
+        let own = name.starts_with('_') || name == "object_id";
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) || own {
             return Err(Error::invalid(format!("`{name}` is not a name of a field"))
                 .field("/bucket_schema/properties")
-                .hint("1 to 128 of letters, digits, `_` and `-`, and not `object_id`"));
+                .hint("1 to 128 of letters, digits, `_` and `-`, no `_` first, not `object_id`"));
         }
     }
     for field in unique.into_iter().flat_map(|unique| &unique.fields) {

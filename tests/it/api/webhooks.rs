@@ -42,6 +42,11 @@ fn eventually(what: impl Fn() -> bool) {
     }
 }
 
+/// Until everything that happened has become deliveries, if anybody listened.
+fn nothing_is_outgoing(bed: &Bed) {
+    eventually(|| bed.app.engine.store.each::<Outgoing>("", None).next().is_none());
+}
+
 /// Sets the clock forward and says so.
 fn wait(bed: &Bed, seconds: u64) {
     bed.app.engine.env.pause(Duration::from_secs(seconds), |_| ());
@@ -203,7 +208,7 @@ fn a_receiver_that_is_gone_for_good_switches_the_webhook_off() {
         (&json!(false), &json!("paused"))
     );
     make_bucket(&bed, "unheard");
-    eventually(|| bed.app.engine.store.each::<Outgoing>("", None).next().is_none());
+    nothing_is_outgoing(&bed);
     bed.post(&format!("{HOOK}/replay"), json!({ "since": "2026-01-01T00:00:00Z" })).refused(409);
     let on = bed.call("PUT", HOOK, body).ok();
     assert_eq!(
@@ -220,6 +225,7 @@ fn what_happened_before_is_told_when_somebody_asks() {
     let early = make_bucket(&bed, "early");
     wait(&bed, 60);
     make_bucket(&bed, "late");
+    nothing_is_outgoing(&bed);
     bed.post(HOOKS, hook(&receiver.url("/"))).ok();
     let replay = |since: &str, only_failed: bool| {
         let body = json!({ "since": since, "only_failed": only_failed });
