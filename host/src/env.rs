@@ -135,3 +135,14 @@ pub fn open_files_max(most: u64) -> u64 {
     }
     limit.rlim_cur
 }
+
+/// How much later than others this thread's work comes, 0 to 19.
+const STANDS_BACK: libc::c_int = 10;
+
+/// From here on this thread, and those that it starts, leave the processor to others that want it:
+/// whoever asks a server something does not wait for the batches that it runs.
+pub fn stand_back() {
+    // SAFETY: no pointers are passed; 0 means the calling thread, as Linux counts priorities by
+    // thread. It can only fail for threads of others.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, STANDS_BACK) };
+}

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
+use futures::{Stream, StreamExt};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +20,9 @@ use tokio::sync::{Semaphore, watch};
 
 /// How long the body of a request may take to come.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
+/// Of a body that is refused already.
+const DISCARDED_BYTES_MAX: usize = 32 << 20;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 /// KiB of bodies in memory at once; one that does not fit waits.
 const BODIES_KIB_MAX: u32 = 512 << 10;
 /// Even a full server says that it is alive.
@@ -210,7 +214,13 @@ impl Shared {
         };
         let mut request = request(parts, request_id);
         let bytes_max = self.api.body_bytes_max(&request.method, &request.path);
-        let _room = self.room(&parts.headers, bytes_max).await?;
+        let _room = match self.room(&parts.headers, bytes_max).await {
+            Ok(room) => room,
+            Err(error) => {
+                discard(body.into_data_stream()).await;
+                return Err(error);
+            }
+        };
         request.body = read(body, bytes_max).await?;
         let request = Arc::new(request);
         loop {
@@ -285,12 +295,39 @@ fn too_large(bytes_max: usize) -> Error {
 }
 
 async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>> {
-    let read = axum::body::to_bytes(body, bytes_max);
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let read = async {
+        while let Some(piece) = stream.next().await {
+            let piece = piece.context(Code::Invalid, || "the body broke off".to_string())?;
+            if bytes.len() + piece.len() > bytes_max {
+                discard(&mut stream).await;
+                return Err(too_large(bytes_max));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
     match tokio::time::timeout(BODY_TIME_MAX, read).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(_)) => Err(too_large(bytes_max)),
+        Ok(done) => done.map(|()| bytes),
         Err(_) => Err(Error::new(Code::Unavailable, "the body did not come in time")),
     }
+}
+
+/// Reads on for a while: whoever is still writing when the connection is closed sees that it broke,
+/// and not the answer.
+async fn discard(mut stream: impl Stream<Item = std::result::Result<Bytes, axum::Error>> + Unpin) {
+    let mut left = DISCARDED_BYTES_MAX;
+    let rest = async {
+        while let Some(Ok(piece)) = stream.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever is slower has lost the answer, and nothing else.
+    let _ = tokio::time::timeout(DISCARD_TIME_MAX, rest).await;
 }
 
 fn request(parts: &Parts, request_id: &str) -> Request {

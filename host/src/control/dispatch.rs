@@ -230,6 +230,7 @@ impl Control {
         }
         let (control, id) = (self.clone(), batch.id.clone());
         let started = std::thread::Builder::new().name("batch".to_string()).spawn(move || {
+            crate::env::stand_back();
             let work = std::panic::AssertUnwindSafe(|| control.work(&queued, &batch, &running));
             let worked = std::panic::catch_unwind(work)
                 .unwrap_or_else(|_| Err(Error::internal("running the batch panicked")));

@@ -23,8 +23,16 @@ fn every_operator_has_its_condition() {
     let not = |condition: Value| json!({ "must_not": [condition] });
     let matching = |value: Value| json!({ "key": "a.b", "match": value });
     let range = |value: Value| json!({ "key": "a.b", "range": value });
+    // Floats that are whole are found, too.
+    let whole = |condition: Value, values: &[f64]| {
+        let mut any = vec![condition];
+        any.extend(values.iter().map(|value| range(json!({ "gte": value, "lte": value }))));
+        json!({ "should": any })
+    };
     check("eq", json!("x"), matching(json!({ "value": "x" })));
-    check("eq", json!(7), matching(json!({ "value": 7 })));
+    check("eq", json!(7), whole(matching(json!({ "value": 7 })), &[7.0]));
+    let far = (1_i64 << 53) + 1;
+    check("eq", json!(far), json!({ "should": [matching(json!({ "value": far }))] }));
     check("eq", json!(true), matching(json!({ "value": true })));
     check("eq", json!(0.5), range(json!({ "gte": 0.5, "lte": 0.5 })));
     check("eq", json!(null), json!({ "is_null": { "key": "a.b" } }));
@@ -37,11 +45,11 @@ fn every_operator_has_its_condition() {
         range(json!({ "gte": "2026-01-01T00:00:00Z" })),
     );
     check("in", json!(["x", "y"]), matching(json!({ "any": ["x", "y"] })));
-    check("in", json!([1, 2]), matching(json!({ "any": [1, 2] })));
+    check("in", json!([1, 2]), whole(matching(json!({ "any": [1, 2] })), &[1.0, 2.0]));
     check("in", json!([]), json!({ "has_id": [] }));
     check("nin", json!(["x", "y"]), not(matching(json!({ "any": ["x", "y"] }))));
     check("contains", json!("x"), matching(json!({ "substring": "x" })));
-    check("contains", json!(3), matching(json!({ "value": 3 })));
+    check("contains", json!(3), whole(matching(json!({ "value": 3 })), &[3.0]));
     check("starts_with", json!("x"), matching(json!({ "prefix": "x" })));
     check("text", json!("x y"), matching(json!({ "text": "x y" })));
     check("exists", json!(true), not(json!({ "is_empty": { "key": "a.b" } })));
@@ -52,16 +60,16 @@ fn every_operator_has_its_condition() {
 #[test]
 fn the_three_lists_hold_together() {
     let filter = json!({
-        "AND": [{ "field": "a", "operator": "eq", "value": 1 }],
+        "AND": [{ "field": "a", "operator": "eq", "value": "1" }],
         "OR": [
-            { "field": "b", "operator": "eq", "value": 2 },
-            { "NOT": [{ "field": "c", "operator": "eq", "value": 3 }] },
+            { "field": "b", "operator": "eq", "value": "2" },
+            { "NOT": [{ "field": "c", "operator": "eq", "value": "3" }] },
         ],
     });
-    let equal = |key: &str, value: u8| json!({ "key": key, "match": { "value": value } });
+    let equal = |key: &str, value: &str| json!({ "key": key, "match": { "value": value } });
     let expected = json!({ "must": [{ "must": [
-        equal("a", 1),
-        { "should": [equal("b", 2), { "must": [{ "must_not": [equal("c", 3)] }] }] },
+        equal("a", "1"),
+        { "should": [equal("b", "2"), { "must": [{ "must_not": [equal("c", "3")] }] }] },
     ] }] });
     assert_eq!(translate(filter).unwrap(), expected);
 }
@@ -76,7 +84,7 @@ fn unusual_names_are_quoted() {
         ("my list[2].v", "\"my list\"[2].v"),
         ("a[][999999999]", "a[][999999999]"),
     ] {
-        let json = translate(one(field, "eq", json!(1))).unwrap();
+        let json = translate(one(field, "eq", json!("x"))).unwrap();
         assert_eq!(json["must"][0]["must"][0]["key"], key);
     }
     let far = "a[1000000000]";
