@@ -55,6 +55,10 @@ fn condition_holds(condition: &Condition, payload: &Map<String, Value>) -> Optio
             if field == "at" && value.is_number() {
                 return None;
             }
+            // And the other way round: what a number is as a time is the engine's business.
+            if value.is_string() && cells.iter().any(|cell| cell.is_number()) {
+                return None;
+            }
             let fits = |cell: &&Value| {
                 compare(cell, value).is_some_and(|order| match operator {
                     Operator::Gt => order == Ordering::Greater,
