@@ -3,7 +3,7 @@
 use super::object::ObjectFile;
 use crate::artifact::{Location, guarded, project};
 use crate::error::{Code, Context, Error, Result};
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
@@ -104,7 +104,7 @@ impl Manifest {
 
     /// The named columns of all rows, in order.
     pub fn read(&self, columns: &[String]) -> Rows<'_> {
-        Rows { manifest: self, columns: columns.to_vec(), next_file: 0, stream: None }
+        Rows { manifest: self, columns: columns.to_vec(), next_file: 0, stream: None, left: 0 }
     }
 }
 
@@ -114,6 +114,8 @@ pub struct Rows<'a> {
     columns: Vec<String>,
     next_file: usize,
     stream: Option<Stream>,
+    /// Rows that the footer of the current file promises and that did not come yet.
+    left: u64,
 }
 
 impl Iterator for Rows<'_> {
@@ -125,8 +127,13 @@ impl Iterator for Rows<'_> {
                 let file = &self.manifest.files[self.next_file - 1];
                 let name = file.path.as_ref();
                 let error = match guarded(|| self.manifest.runtime.block_on(stream.next())) {
-                    Some(Some(Ok(batch))) => return Some(Ok(batch)),
+                    Some(Some(Ok(batch))) => match checked(&batch, &mut self.left) {
+                        true => return Some(Ok(batch)),
+                        false => damaged(name),
+                    },
                     Some(Some(Err(error))) => read_error(error, name),
+                    // Pages that were cut off end early, and nobody else says so.
+                    Some(None) if self.left > 0 => damaged(name),
                     Some(None) => {
                         self.stream = None;
                         continue;
@@ -142,11 +149,21 @@ impl Iterator for Rows<'_> {
             let opened = stream(&self.manifest.store, &file.path, &self.columns);
             let opened = guarded(|| self.manifest.runtime.block_on(opened));
             match opened.unwrap_or_else(|| Err(damaged(file.path.as_ref()))) {
-                Ok(stream) => self.stream = Some(stream),
+                Ok(stream) => (self.stream, self.left) = (Some(stream), file.rows),
                 Err(error) => return Some(Err(error)),
             }
         }
     }
+}
+
+/// Whether the rows are among those that were promised, and hold what their types say: the decoder
+/// takes damaged pages for texts that end in the middle of a character, and for nulls where there
+/// are none.
+fn checked(batch: &RecordBatch, left: &mut u64) -> bool {
+    let rows = batch.num_rows() as u64;
+    let promised = rows <= *left;
+    *left = left.saturating_sub(rows);
+    promised && batch.columns().iter().all(|column| column.to_data().validate_full().is_ok())
 }
 
 async fn find(

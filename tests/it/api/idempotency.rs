@@ -1,5 +1,6 @@
 use crate::support::api::{Bed, Reply};
 use crate::support::live::{Live, send};
+use crate::support::story::Story;
 use quarry::store::Store;
 use quarry::store::catalog::Replay;
 use serde_json::{Value, json};
@@ -32,6 +33,27 @@ fn a_thousand_equal_posts_at_once_are_done_once_and_all_get_the_answer() {
     let replayed = answers.iter().filter(|one| one.header("idempotency-replayed").is_some());
     assert_eq!(replayed.count(), 999);
     assert_eq!(bed.get("/v1/buckets").ok()["total_count"], 1);
+}
+
+#[test]
+fn a_thousand_equal_submits_at_once_make_one_task() {
+    let story = Story::new();
+    let batch = story.draft(&story.objects(&["one"]));
+    let live = Live::start(&story.bed);
+    let request = || {
+        let request = live.request("POST", &format!("{batch}/submit")).json(&json!({}));
+        request.header("idempotency-key", "one")
+    };
+    let answers =
+        live.runtime.block_on(futures::future::join_all((0..1000).map(|_| send(request()))));
+    let first = &answers[0];
+    assert!(first.json()["task_id"].as_str().unwrap().starts_with("task_"));
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (200, &first.body));
+    }
+    story.ended(&batch);
+    let tasks = story.bed.post("/v1/tasks/list", json!({})).ok();
+    assert_eq!(tasks["results"].as_array().unwrap().len(), 1);
 }
 
 #[test]

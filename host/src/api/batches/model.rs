@@ -298,8 +298,8 @@ pub(super) fn plan_of(call: &Call, view: &BatchView) -> Option<Plan> {
     if let Some(plan) = view.running.as_ref().and_then(|running| running.plan()) {
         return Some(Plan::clone(&plan));
     }
-    let record = view.record.as_ref()?;
-    // Not readable while the first files are still written, and then there are no tiers yet.
+    // While the first files are still written there are no tiers yet, and nothing to read.
+    let record = view.record.as_ref().filter(|record| record.status != BatchStatus::Draft)?;
     call.control.engine.manifest(record).ok().map(|manifest| manifest.plan)
 }
 
