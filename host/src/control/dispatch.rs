@@ -88,7 +88,7 @@ impl Dispatch {
 }
 
 impl Control {
-    /// Starts the thread that runs batches; it ends with [`Dispatch::drain`].
+    /// Starts the thread that runs batches; it ends with [`Dispatch::stop`].
     pub fn start_dispatch(self: &Arc<Self>, batches_max: usize) -> Result<()> {
         self.dispatch.lock().batches_max = batches_max;
         self.requeue()?;
