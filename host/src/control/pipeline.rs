@@ -180,24 +180,7 @@ pub(super) fn kind_of(field: &Value) -> Option<FieldType> {
     serde_json::from_value(field["type"].clone()).ok()
 }
 
+/// Its bytes stay where they are; a text becomes a cell.
 fn is_blob(kind: FieldType) -> bool {
-    match kind {
-        FieldType::Image
-        | FieldType::Audio
-        | FieldType::Video
-        | FieldType::Pdf
-        | FieldType::Excel
-        | FieldType::Binary => true,
-        FieldType::String
-        | FieldType::Number
-        | FieldType::Integer
-        | FieldType::Float
-        | FieldType::Boolean
-        | FieldType::Object
-        | FieldType::Array
-        | FieldType::Date
-        | FieldType::Datetime
-        | FieldType::Json
-        | FieldType::Text => false,
-    }
+    kind != FieldType::Text && super::is_file(kind)
 }
