@@ -1,10 +1,10 @@
 //! `./x bench api`: what it costs to watch. A batch from a manifest runs through `quarry serve`,
-//! once left alone and once while somebody reads it 50 times a second; prints how long such a read
-//! takes and how much slower the batch becomes.
+//! once left alone and once while ten watchers (`--watchers N`) read it twice a second each; prints
+//! how long such a read takes and how much slower the batch becomes.
 
 use crate::Options;
 use crate::digest::Expected;
-use crate::measure;
+use crate::{measure, runs};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,9 +14,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Connections that read, and how long each waits between two reads.
-const READERS: usize = 5;
-const READ_EVERY: Duration = Duration::from_millis(100);
+/// How long each watcher waits between two reads.
+const READ_EVERY: Duration = Duration::from_millis(500);
 /// How often the end is looked for in any run; nothing beside the reads that are measured.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const P99_MAX: Duration = Duration::from_millis(10);
@@ -32,11 +31,12 @@ struct Run {
 pub(crate) fn run(options: &Options, manifest: &Path) -> Result<()> {
     let mut alone: Vec<Run> = Vec::new();
     let mut watched: Vec<Run> = Vec::new();
+    runs::clear(&options.work)?;
     // The first one compiles the extractors and is not counted.
     batch(options, manifest, 0)?;
     for round in 0..options.repeat.max(1) {
         alone.push(batch(options, manifest, 0)?);
-        watched.push(batch(options, manifest, READERS)?);
+        watched.push(batch(options, manifest, options.watchers)?);
         eprintln!("round {} done", round + 1);
     }
     let middle = |runs: &[Run]| {
@@ -64,15 +64,12 @@ pub(crate) fn run(options: &Options, manifest: &Path) -> Result<()> {
     let verdict = |good: bool| if good { "holds" } else { "DOES NOT HOLD" };
     println!("p99 under {} ms: {}", P99_MAX.as_millis(), verdict(at(0.99) < P99_MAX));
     println!("throughput falls by less than {LOSS_MAX}: {}", verdict(loss < LOSS_MAX));
-    Ok(())
+    runs::clear(&options.work)
 }
 
 /// A server with an empty data directory, and the batch in it from its submission to its end.
 fn batch(options: &Options, manifest: &Path, readers: usize) -> Result<Run> {
-    let data = options.work.join("data-api");
-    if data.exists() {
-        std::fs::remove_dir_all(&data)?;
-    }
+    let data = runs::next(&options.work)?;
     measure::settle()?;
     let server = Server::start(options, &data)?;
     let mut connection = server.connect()?;
@@ -104,7 +101,6 @@ fn batch(options: &Options, manifest: &Path, readers: usize) -> Result<Run> {
         Ok(Run { wall, reads })
     })?;
     drop(server);
-    std::fs::remove_dir_all(&data)?;
     Ok(run)
 }
 

@@ -16,6 +16,7 @@ mod native;
 mod peers;
 mod restart;
 mod run;
+mod runs;
 #[path = "../torture/mod.rs"]
 #[allow(dead_code, reason = "some of it is for the tests")]
 mod torture;
@@ -33,7 +34,7 @@ const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
 bench restart [--work DIR] [--repeat N]
-bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N]
+bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N] [--watchers N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
   --manifest DIR  a folder of Parquet files of the benchmark's schema instead
@@ -41,6 +42,7 @@ bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat 
   --export DIR    keep the exported documents, for other programs to check
   --sink NAME     none, or edge to write the documents into the embedded engine
   --repeat N      rounds; medians are printed
+  --watchers N    who reads the batch twice a second while it runs
   --peers DIR     a folder with peer scripts (peer_daft.py, peer_ray.py), run beside";
 
 /// What was asked for.
@@ -51,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) export: Option<PathBuf>,
     pub(crate) sink: String,
     pub(crate) repeat: usize,
+    pub(crate) watchers: usize,
     pub(crate) peers: Option<PathBuf>,
 }
 
@@ -86,6 +89,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         export: None,
         sink: "none".to_string(),
         repeat: 1,
+        watchers: 10,
         peers: None,
     };
     while let Some(word) = words.next() {
@@ -97,6 +101,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "--export" => options.export = Some(value()?.into()),
             "--sink" => options.sink = value()?,
             "--repeat" => options.repeat = value()?.parse()?,
+            "--watchers" => options.watchers = value()?.parse()?,
             "--peers" => options.peers = Some(value()?.into()),
             other => bail!("unknown option {other}\n{HELP}"),
         }
@@ -122,6 +127,7 @@ fn manifest(options: &Options) -> Result<PathBuf> {
 
 fn engine(options: &Options) -> Result<()> {
     let manifest = manifest(options)?;
+    runs::clear(&options.work)?;
     let compile_s = run::compile(options)?;
     let mut table: Vec<(String, Vec<Measured>)> = Vec::new();
     for round in 0..options.repeat.max(1) {
@@ -146,7 +152,7 @@ fn engine(options: &Options) -> Result<()> {
         }
     }
     measure::print(&table, compile_s);
-    Ok(())
+    runs::clear(&options.work)
 }
 
 /// Every run's documents, where the right answer is known.

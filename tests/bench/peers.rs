@@ -25,8 +25,7 @@ pub(crate) fn run(
     let python = std::env::var("PEERS_PYTHON").unwrap_or_else(|_| "python3".to_string());
     let mut all = Vec::new();
     for (script, arguments, name) in PEERS {
-        let out = work.join("peer-out");
-        let _ = std::fs::remove_dir_all(&out);
+        let out = crate::runs::next(work)?;
         let group = Group::make();
         crate::measure::settle()?;
         let started = Instant::now();
@@ -64,7 +63,6 @@ pub(crate) fn run(
             peak_anonymous_mb: 0.0,
             shares: json!({}),
         };
-        let _ = std::fs::remove_dir_all(&out);
         all.push((name.to_string(), measured));
     }
     Ok(all)

@@ -3,7 +3,7 @@
 use crate::digest::{Digest, digest_batch, digest_directory};
 use crate::measure::{self, Measured};
 use crate::native::Native;
-use crate::{Options, export};
+use crate::{Options, export, runs};
 use anyhow::{Context, Result, ensure};
 use quarry::app::{App, Settings};
 use quarry::config::Pipeline;
@@ -20,17 +20,17 @@ const PIPELINE: &str = include_str!("pipeline.toml");
 
 /// Starts a child for one variant and checks nothing: the caller does.
 pub(crate) fn measure(options: &Options, manifest: &Path, variant: &str) -> Result<Measured> {
-    let data = options.work.join(format!("data-{variant}"));
-    if data.exists() {
-        std::fs::remove_dir_all(&data)?;
-    }
-    let out = options.export.clone().unwrap_or_else(|| options.work.join("export"));
+    let data = runs::next(&options.work)?;
+    let out = match &options.export {
+        Some(export) => export.clone(),
+        None => runs::next(&options.work)?,
+    };
     measure::settle()?;
     let started = Instant::now();
     let child = Command::new(std::env::current_exe()?)
         .arg("child")
         .args([variant, &options.sink])
-        .args([manifest, data.as_path(), out.as_path()])
+        .args([manifest, data.as_path(), out.as_path(), options.work.join("cache").as_path()])
         .stdout(Stdio::piped())
         .spawn()?
         .wait_with_output()?;
@@ -41,10 +41,6 @@ pub(crate) fn measure(options: &Options, manifest: &Path, variant: &str) -> Resu
         serde_json::from_str(line.trim()).with_context(|| format!("{variant} printed {line}"))?;
     // Checking the digest is not part of the run.
     measured.wall_s = measured.wall_s.min(wall_s);
-    std::fs::remove_dir_all(&data)?;
-    if options.export.is_none() && out.exists() {
-        std::fs::remove_dir_all(&out)?;
-    }
     Ok(measured)
 }
 
@@ -59,7 +55,7 @@ pub(crate) fn compile(options: &Options) -> Result<f64> {
     }
     let output = Command::new(std::env::current_exe()?)
         .args(["child", "compile", "none", "-"])
-        .args([data.as_path(), Path::new("-")])
+        .args([data.as_path(), Path::new("-"), cache.as_path()])
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "the extractors can not be compiled");
@@ -68,14 +64,14 @@ pub(crate) fn compile(options: &Options) -> Result<f64> {
 }
 
 pub(crate) fn child(words: Vec<String>) -> Result<()> {
-    let [variant, sink, manifest, data, out] = words.as_slice() else {
-        anyhow::bail!("child VARIANT SINK MANIFEST DATA OUT");
+    let [variant, sink, manifest, data, out, cache] = words.as_slice() else {
+        anyhow::bail!("child VARIANT SINK MANIFEST DATA OUT CACHE");
     };
     let started = Instant::now();
     let peak = Sampler::start();
     let settings = Settings {
         data_dir: PathBuf::from(data),
-        cache_dir: Path::new(data).parent().map(|work| work.join("cache")),
+        cache_dir: Some(PathBuf::from(cache)),
         artifacts: None,
         sink: sink.clone(),
         storage_options: Vec::new(),

@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 /// Writable memory of a process beyond what it begins with. Address space would be the wrong
 /// measure: WebAssembly reserves terabytes of it.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;
-/// A case that runs longer ends its process.
+/// A case that computes for longer ends its process. Processor time: other work on the machine is
+/// no finding.
 const CASE_TIME_MAX: Duration = Duration::from_secs(10);
+/// And one that waits for so long, by the clock.
+const CASE_WAIT_MAX: Duration = Duration::from_secs(300);
 /// Processes that may die before the target is given up.
 const DEATHS_MAX: u64 = 20;
 /// How far a process got: three little-endian u64.
@@ -135,17 +138,29 @@ fn limit_memory() -> Result<()> {
 fn watch() -> Result<&'static AtomicU64> {
     static RUNNING: AtomicU64 = AtomicU64::new(u64::MAX);
     std::thread::Builder::new().name("watch".to_string()).spawn(|| {
-        let (mut last, mut since) = (u64::MAX, Instant::now());
+        let (mut last, mut since, mut used) = (u64::MAX, Instant::now(), computed());
         loop {
             std::thread::park_timeout(Duration::from_millis(200));
             let now = RUNNING.load(Ordering::Relaxed);
             if now != last {
-                (last, since) = (now, Instant::now());
-            } else if since.elapsed() > CASE_TIME_MAX {
-                eprintln!("case {now} runs for longer than {CASE_TIME_MAX:?}");
+                (last, since, used) = (now, Instant::now(), computed());
+            } else if computed().saturating_sub(used) > CASE_TIME_MAX {
+                eprintln!("case {now} computes for longer than {CASE_TIME_MAX:?}");
+                std::process::abort();
+            } else if since.elapsed() > CASE_WAIT_MAX {
+                eprintln!("case {now} waits for longer than {CASE_WAIT_MAX:?}");
                 std::process::abort();
             }
         }
     })?;
     Ok(&RUNNING)
+}
+
+/// Processor time of all threads of this process so far.
+fn computed() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a value that lives through the call, which fills it in.
+    let done = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    assert_eq!(done, 0, "there is no clock of processor time");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

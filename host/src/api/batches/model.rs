@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Ids of objects that an answer lists at most; `object_count` has the whole number.
 const OBJECT_IDS_MAX: usize = 1_000;
@@ -294,13 +295,13 @@ fn rows_of_first_tier(view: &BatchView, sight: Option<&Sight>) -> u64 {
 }
 
 /// What the batch runs, once that is decided.
-pub(super) fn plan_of(call: &Call, view: &BatchView) -> Option<Plan> {
+pub(super) fn plan_of(call: &Call, view: &BatchView) -> Option<Arc<Plan>> {
     if let Some(plan) = view.running.as_ref().and_then(|running| running.plan()) {
-        return Some(Plan::clone(&plan));
+        return Some(plan);
     }
     // While the first files are still written there are no tiers yet, and nothing to read.
     let record = view.record.as_ref().filter(|record| record.status != BatchStatus::Draft)?;
-    call.control.engine.manifest(record).ok().map(|manifest| manifest.plan)
+    call.control.engine.manifest(record).ok().map(|manifest| Arc::new(manifest.plan))
 }
 
 fn progress(
