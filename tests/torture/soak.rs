@@ -32,6 +32,9 @@ const SLACK: u64 = 3;
 /// Growth is that of the troughs in so many stretches of the second half: memory swings by tens of
 /// MiB with what the vector engine has not moved to its files yet.
 const STRETCHES: usize = 15;
+/// Ended batches that are remembered: history is no leak, but it grows.
+const BATCHES_KEPT: usize = 50;
+const RETAIN_EVERY: u64 = 25;
 /// How often a batch that is to be canceled is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -75,6 +78,7 @@ struct Soak {
     batches: u64,
     canceled: u64,
     stale_deleted: u64,
+    forgotten: u64,
 }
 
 impl Soak {
@@ -90,6 +94,7 @@ impl Soak {
             batches: 0,
             canceled: 0,
             stale_deleted: 0,
+            forgotten: 0,
         })
     }
 
@@ -143,9 +148,12 @@ impl Soak {
         }
         let record = ended?;
         self.note(&record, cancel_after.is_some())?;
-        // Nothing reads them any more, and nothing removes them yet.
-        let folder = format!("objects/{NAMESPACE}/batches/{batch}");
-        Ok(std::fs::remove_dir_all(self.app.data_dir.join(folder))?)
+        if self.batches.is_multiple_of(RETAIN_EVERY) {
+            let namespace = Name::parse(NAMESPACE)?;
+            let forgotten = self.app.engine.retain(&namespace, BATCHES_KEPT)?;
+            self.forgotten += forgotten.len() as u64;
+        }
+        Ok(())
     }
 
     fn note(&mut self, record: &BatchRecord, cancelable: bool) -> Result<()> {
@@ -204,11 +212,12 @@ impl Soak {
         );
         let judged = if growth_counts { "" } else { " (too short to judge)" };
         Ok(format!(
-            "{} batches, {} canceled, {} stale documents deleted: {grown:+.2} MiB in 10 minutes\
+            "{} batches, {} canceled, {} forgotten, {} stale documents deleted: {grown:+.2} MiB in 10 minutes\
              {judged} ({anonymous:+.2} anonymous), {handles} handles, {threads} threads, state \
              {:.1} times its {} KiB",
             self.batches,
             self.canceled,
+            self.forgotten,
             self.stale_deleted,
             state as f64 / live as f64,
             live >> 10

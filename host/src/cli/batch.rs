@@ -47,6 +47,16 @@ pub(super) enum Command {
         #[arg(long)]
         discard: bool,
     },
+    #[command(before_help = "Example: quarry batch delete btch_0199c0ffee00")]
+    /// Forgets a batch that has ended, with its files; its documents stay. Refused as long as
+    /// documents in the sink are of it, because damaged vectors are made again from its files.
+    Delete {
+        /// Batch id
+        id: String,
+        /// Although documents are of it
+        #[arg(long)]
+        keep_documents: bool,
+    },
     #[command(before_help = "Example: quarry batch resume btch_0199c0ffee00")]
     /// Goes on with a batch that was interrupted.
     Resume {
@@ -92,6 +102,7 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Errors { id, limit } => errors(options, id, *limit),
         Command::Events { id } => events(options, id),
         Command::Cancel { id, discard } => cancel(options, id, *discard),
+        Command::Delete { id, keep_documents } => delete(options, id, *keep_documents),
         Command::Resume { id, effort } => {
             let (app, record) = opened_for(options, id, effort)?;
             go_on(options, &app, &record.id)
@@ -159,6 +170,21 @@ pub(super) fn reopened_for(
     settings.artifacts = Some(record.artifacts.clone());
     drop(app);
     App::open(&settings)
+}
+
+fn delete(options: &GlobalOptions, id: &str, keep_documents: bool) -> Done {
+    let app = options.open()?;
+    let record = app.engine.store.batch(&BatchId::parse(id)?)?;
+    if app.engine.store.find::<crate::store::catalog::Batch>(id)?.is_some() {
+        let message = format!("batch {id} was made over REST");
+        return Err(Error::new(Code::Conflict, message)
+            .hint("quarry api delete_batch_buckets_batches deletes it there, too"));
+    }
+    let app = reopened_for(app, options, &record)?;
+    app.engine.forget(&record.id, keep_documents)?;
+    printer::note(options, &format!("batch {id} is forgotten"));
+    printer::one(options, &summary(&record), &GET);
+    Ok(DONE)
 }
 
 /// With sink, object store and effort to run the batch.

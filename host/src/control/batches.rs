@@ -412,8 +412,8 @@ impl Control {
         Ok((Some(self.queue(batch, "batch.retried", data)?), redone))
     }
 
-    /// Forgets the batch with its files; its documents stay. One that runs has to be canceled
-    /// first.
+    /// Forgets the batch; its documents stay, and so do its files as long as the engine needs them
+    /// (see [`crate::engine::Engine::forget`]). One that runs has to be canceled first.
     pub fn delete_batch(&self, id: &BatchId) -> Result<()> {
         let _lock = self.locks.hold(id.as_str());
         let view = self.batch(id.as_str())?;
@@ -429,9 +429,11 @@ impl Control {
         if let Some(task) = &view.batch.task {
             ops.push(Store::remove::<Task>(task.as_str()));
         }
-        // The engine's record stays: runs after it are numbered from it.
         self.engine.store.commit(ops)?;
-        Ok(())
+        match self.engine.forget(id, false) {
+            Err(error) if !matches!(error.code(), Code::Conflict | Code::NotFound) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Deletes what the batch has written and no later one has written again.

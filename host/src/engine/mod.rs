@@ -19,6 +19,7 @@ mod extract;
 mod filter;
 mod finish;
 mod flatten;
+mod forget;
 pub mod history;
 mod identity;
 mod parking;

@@ -3,7 +3,9 @@
 
 pub mod build;
 mod duplicates;
+mod group;
 mod object;
+mod pages;
 mod read;
 
 pub use duplicates::DuplicateCheck;

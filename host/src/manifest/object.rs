@@ -15,11 +15,21 @@ use std::sync::Arc;
 pub(super) struct ObjectFile {
     store: Arc<dyn ObjectStore>,
     path: ObjectPath,
+    /// Known with the footer.
+    size: u64,
 }
 
 impl ObjectFile {
     pub(super) fn new(store: Arc<dyn ObjectStore>, path: ObjectPath) -> ObjectFile {
-        ObjectFile { store, path }
+        ObjectFile { store, path, size: 0 }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) async fn ranges(&self, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
+        self.store.get_ranges(&self.path, ranges).await
     }
 }
 
@@ -41,8 +51,8 @@ impl AsyncFileReader for ObjectFile {
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
-            let size = self.store.head(&self.path).await.map_err(external)?.size;
-            let reader = ParquetMetaDataReader::new();
+            self.size = self.store.head(&self.path).await.map_err(external)?.size;
+            let (reader, size) = (ParquetMetaDataReader::new(), self.size);
             Ok(Arc::new(reader.load_and_finish(self, size).await?))
         }
         .boxed()

@@ -1,14 +1,18 @@
 //! Reads a manifest by row group, never whole.
 
+use super::group::Group;
 use super::object::ObjectFile;
-use crate::artifact::{Location, guarded, project};
+use crate::artifact::{Location, guarded, project, store_error};
 use crate::error::{Code, Context, Error, Result};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -16,8 +20,6 @@ use tokio::runtime::Handle;
 const FILES_MAX: usize = 100_000;
 /// Bytes of decoded rows that one batch aims at.
 const BATCH_BYTES: usize = 16 << 20;
-
-type Stream = ParquetRecordBatchStream<ObjectFile>;
 
 /// One Parquet file, or all Parquet files of a folder in the order of their names.
 pub struct Manifest {
@@ -104,7 +106,7 @@ impl Manifest {
 
     /// The named columns of all rows, in order.
     pub fn read(&self, columns: &[String]) -> Rows<'_> {
-        Rows { manifest: self, columns: columns.to_vec(), next_file: 0, stream: None, left: 0 }
+        Rows { manifest: self, columns: columns.to_vec(), next_file: 0, open: None, left: 0 }
     }
 }
 
@@ -113,47 +115,106 @@ pub struct Rows<'a> {
     manifest: &'a Manifest,
     columns: Vec<String>,
     next_file: usize,
-    stream: Option<Stream>,
+    open: Option<OpenFile>,
     /// Rows that the footer of the current file promises and that did not come yet.
     left: u64,
+}
+
+/// A file that is being read.
+struct OpenFile {
+    object: ObjectFile,
+    metadata: ArrowReaderMetadata,
+    mask: ProjectionMask,
+    levels: FieldLevels,
+    batch_rows: usize,
+    next_group: usize,
+    group: Option<ParquetRecordBatchReader>,
 }
 
 impl Iterator for Rows<'_> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let manifest = self.manifest;
         loop {
-            if let Some(stream) = &mut self.stream {
-                let file = &self.manifest.files[self.next_file - 1];
-                let name = file.path.as_ref();
-                let error = match guarded(|| self.manifest.runtime.block_on(stream.next())) {
-                    Some(Some(Ok(batch))) => match checked(&batch, &mut self.left) {
-                        true => return Some(Ok(batch)),
-                        false => damaged(name),
-                    },
-                    Some(Some(Err(error))) => read_error(error, name),
-                    // Pages that were cut off end early, and nobody else says so.
-                    Some(None) if self.left > 0 => damaged(name),
-                    Some(None) => {
-                        self.stream = None;
-                        continue;
-                    }
-                    None => damaged(name),
-                };
-                self.next_file = usize::MAX;
-                self.stream = None;
-                return Some(Err(error));
-            }
-            let file = self.manifest.files.get(self.next_file)?;
-            self.next_file = self.next_file.saturating_add(1);
-            let opened = stream(&self.manifest.store, &file.path, &self.columns);
-            let opened = guarded(|| self.manifest.runtime.block_on(opened));
-            match opened.unwrap_or_else(|| Err(damaged(file.path.as_ref()))) {
-                Ok(stream) => (self.stream, self.left) = (Some(stream), file.rows),
-                Err(error) => return Some(Err(error)),
+            let Some(open) = &mut self.open else {
+                let file = manifest.files.get(self.next_file)?;
+                self.next_file = self.next_file.saturating_add(1);
+                let opening = OpenFile::open(manifest, &file.path, &self.columns);
+                match opening {
+                    Ok(open) => (self.open, self.left) = (Some(open), file.rows),
+                    Err(error) => return self.end(error),
+                }
+                continue;
+            };
+            let name = manifest.files[self.next_file - 1].path.as_ref();
+            let read = guarded(|| open.next(&manifest.runtime, name));
+            match read.unwrap_or_else(|| Err(damaged(name))) {
+                Ok(Some(batch)) if checked(&batch, &mut self.left) => return Some(Ok(batch)),
+                // Pages that were cut off end early, and nobody else says so.
+                Ok(None) if self.left == 0 => self.open = None,
+                Ok(_) => return self.end(damaged(name)),
+                Err(error) => return self.end(error),
             }
         }
     }
+}
+
+impl Rows<'_> {
+    /// Nothing comes after an error.
+    fn end(&mut self, error: Error) -> Option<Result<RecordBatch>> {
+        (self.open, self.next_file) = (None, usize::MAX);
+        Some(Err(error))
+    }
+}
+
+impl OpenFile {
+    fn open(manifest: &Manifest, path: &ObjectPath, columns: &[String]) -> Result<OpenFile> {
+        let name = path.as_ref();
+        let read = guarded(|| {
+            let mut object = ObjectFile::new(manifest.store.clone(), path.clone());
+            let metadata = manifest.runtime.block_on(described(&mut object, name))?;
+            let schema = metadata.parquet_schema();
+            let mask = project(schema, columns);
+            let hint = Some(metadata.schema().fields());
+            let levels = parquet_to_arrow_field_levels(schema, mask.clone(), hint)
+                .map_err(|error| read_error(error, name))?;
+            let batch_rows = batch_rows(&metadata);
+            Ok(OpenFile { object, metadata, mask, levels, batch_rows, next_group: 0, group: None })
+        });
+        read.unwrap_or_else(|| Err(damaged(name)))
+    }
+
+    fn next(&mut self, runtime: &Handle, name: &str) -> Result<Option<RecordBatch>> {
+        loop {
+            let batch = self.group.as_mut().and_then(Iterator::next);
+            if let Some(batch) = batch {
+                return batch.map(Some).map_err(|error| read_error(error.into(), name));
+            }
+            let metadata = self.metadata.metadata();
+            if self.next_group == metadata.num_row_groups() {
+                return Ok(None);
+            }
+            let group = Group::fetch(&self.object, metadata, self.next_group, &self.mask);
+            let group = runtime.block_on(group);
+            let group = group.map_err(|error| store_error(error, "read", name))?;
+            let group = group.ok_or_else(|| damaged(name))?;
+            self.next_group += 1;
+            let rows = self.batch_rows;
+            let reader =
+                ParquetRecordBatchReader::try_new_with_row_groups(&self.levels, &group, rows, None);
+            self.group = Some(reader.map_err(|error| read_error(error, name))?);
+        }
+    }
+}
+
+fn batch_rows(metadata: &ArrowReaderMetadata) -> usize {
+    let groups = metadata.metadata().row_groups().iter();
+    let (bytes, rows) = groups.fold((0_i64, 0_i64), |(bytes, rows), group| {
+        (bytes.saturating_add(group.total_byte_size()), rows.saturating_add(group.num_rows()))
+    });
+    let row_bytes = usize::try_from(bytes / rows.max(1)).unwrap_or(0).max(1);
+    (BATCH_BYTES / row_bytes).clamp(1, crate::config::PARTITION_ROWS)
 }
 
 /// Whether the rows are among those that were promised, and hold what their types say: the decoder
@@ -194,31 +255,15 @@ async fn find(
 }
 
 async fn footer(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<(u64, SchemaRef)> {
-    let reader = ObjectFile::new(store.clone(), path.clone());
-    let builder = ParquetRecordBatchStreamBuilder::new(reader)
-        .await
-        .map_err(|error| read_error(error, path.as_ref()))?;
-    let rows = builder.metadata().file_metadata().num_rows();
-    Ok((u64::try_from(rows).unwrap_or(0), builder.schema().clone()))
+    let mut object = ObjectFile::new(store.clone(), path.clone());
+    let metadata = described(&mut object, path.as_ref()).await?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    Ok((u64::try_from(rows).unwrap_or(0), metadata.schema().clone()))
 }
 
-async fn stream(
-    store: &Arc<dyn ObjectStore>,
-    path: &ObjectPath,
-    columns: &[String],
-) -> Result<Stream> {
-    let wrong = |error| read_error(error, path.as_ref());
-    let reader = ObjectFile::new(store.clone(), path.clone());
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(wrong)?;
-    let metadata = builder.metadata();
-    let (bytes, rows) =
-        metadata.row_groups().iter().fold((0_i64, 0_i64), |(bytes, rows), group| {
-            (bytes.saturating_add(group.total_byte_size()), rows.saturating_add(group.num_rows()))
-        });
-    let row_bytes = usize::try_from(bytes / rows.max(1)).unwrap_or(0).max(1);
-    let batch_rows = (BATCH_BYTES / row_bytes).clamp(1, crate::config::PARTITION_ROWS);
-    let mask = project(builder.parquet_schema(), columns);
-    builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(wrong)
+async fn described(object: &mut ObjectFile, name: &str) -> Result<ArrowReaderMetadata> {
+    let metadata = ArrowReaderMetadata::load_async(object, ArrowReaderOptions::default()).await;
+    metadata.map_err(|error| read_error(error, name))
 }
 
 fn same_columns(first: &Schema, other: &Schema, first_name: &str, name: &str) -> Result<()> {

@@ -37,4 +37,12 @@ impl Store {
     pub fn events(&self, batch: &BatchId) -> Result<Vec<Event>> {
         self.scan(&format!("event/{batch}/")).map(|entry| entry.map(|(_, event)| event)).collect()
     }
+
+    /// What removes all of a batch.
+    pub fn event_removals(&self, batch: &BatchId) -> Result<Vec<Op>> {
+        let prefix = format!("event/{batch}/");
+        self.scan::<Event>(&prefix)
+            .map(|entry| entry.map(|(key, _)| Op::Delete { key: format!("{prefix}{key}") }))
+            .collect()
+    }
 }

@@ -83,3 +83,40 @@ fn rows_that_failed_run_again_and_good_ones_stay_as_they_are() {
     let ended = bench.quarry(&["batch", "resume", batch]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
 }
+
+#[test]
+fn a_batch_is_forgotten_with_its_files_once_nothing_needs_it() {
+    let bench = Bench::new();
+    let chunk = "namespace = \"n\"\n[buckets.b.schema]\ntext = \"text\"\n[collections.c]\n\
+                 source = \"bucket:b\"\nextractor = \"text-chunk\"\n";
+    bench.write("p.toml", chunk);
+    notes(&bench, "one.parquet", &[("a", "first words"), ("b", "other words")]);
+    notes(&bench, "two.parquet", &[("a", "second words")]);
+    notes(&bench, "three.parquet", &[("b", "third words")]);
+    let run = |manifest: &str| {
+        let run = bench.json(&["run", "p.toml", "--manifest", manifest]);
+        id(&run["batch"]).to_string()
+    };
+    let (one, two) = (run("one.parquet"), run("two.parquet"));
+    let folder = |batch: &str| bench.path(&format!("quarry-data/objects/n/batches/{batch}"));
+    let refused = |words: &[&str], why: &str| {
+        let answer = bench.quarry(words);
+        assert_eq!(answer.code, 1, "{}", answer.stderr);
+        assert!(answer.stderr.contains(why), "{}", answer.stderr);
+    };
+    refused(&["batch", "delete", &two], "is the last one of namespace");
+    refused(&["batch", "delete", &one], "1 documents in the sink are of batch");
+    assert!(folder(&one).join("manifest.json").exists());
+    // The third batch writes what was left of the first.
+    run("three.parquet");
+    let before = bench.documents("c");
+    bench.json(&["batch", "delete", &one]);
+    refused(&["batch", "get", &one], "there is no batch");
+    assert!(!folder(&one).join("manifest.json").exists());
+    bench.json(&["batch", "delete", &two, "--keep-documents"]);
+    assert_eq!(bench.documents("c"), before);
+    let list = bench.quarry(&["batch", "list", "--output", "json"]).ok();
+    assert_eq!(list.stdout.lines().count(), 1, "{}", list.stdout);
+    let found = bench.quarry(&["admin", "verify", "--deep"]).ok();
+    assert_eq!(found.stdout.trim(), "", "{}", found.stdout);
+}

@@ -57,3 +57,26 @@ fn damage_anywhere_in_a_manifest_is_an_error_or_does_no_harm() {
     }
     assert!(refused > whole.len() / 4, "only {refused} of {} bytes matter", whole.len() * 3);
 }
+
+/// A decoder makes room for what a page claims: gigabytes of it would end the process.
+#[test]
+fn a_page_that_claims_more_values_than_it_has_is_not_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.parquet");
+    let runtime = Runtime::new().unwrap();
+    let whole = written();
+    // Blocks of 128, four to a block, 20 values: lengths of prefixes, then lengths of the rest.
+    let header = [0x80, 0x01, 0x04, 20];
+    let places: Vec<usize> =
+        (0..whole.len()).filter(|at| whole[*at..].starts_with(&header)).collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        let mut crafted = whole.clone();
+        crafted[at + 3] = 127;
+        std::fs::write(&path, crafted).unwrap();
+        let error = rows(&path, &runtime).unwrap_err();
+        assert_eq!(error.code(), Code::Invalid);
+        let chain = error.chain();
+        assert!(chain.contains("a page claims 127 values where 20 can be"), "{chain}");
+    }
+}
