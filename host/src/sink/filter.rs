@@ -21,6 +21,7 @@ const FILTER_DEPTH_MAX: usize = 16;
 const INDEX_DIGITS_MAX: usize = 9;
 /// Conditions and list values of a filter, all levels together.
 const FILTER_TERMS_MAX: usize = 16_384;
+const PATH_BYTES_MAX: usize = 1_024;
 
 /// Filter of Qdrant's REST API.
 pub fn to_json(filter: &Filter) -> Result<Value> {
@@ -305,10 +306,14 @@ fn word(operator: Operator) -> &'static str {
 /// A dotted path in Qdrant's grammar: a segment of other characters than letters, digits, `_` and
 /// `-` is quoted; `[]` and `[3]` behind a segment stay.
 pub(super) fn path(field: &str) -> Result<String> {
+    if field.len() > PATH_BYTES_MAX {
+        let message = format!("the path of a field has {} bytes", field.len());
+        return Err(Error::invalid(message).hint(format!("{PATH_BYTES_MAX} are allowed")));
+    }
     let segments = field.split('.').map(|segment| {
         let (name, index) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
         let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        if name.is_empty() || field.contains(['"', '\\']) || !is_index(index) {
+        if name.is_empty() || segment.contains(['"', '\\']) || !is_index(index) {
             return Err(Error::invalid(format!("`{field}` is not the path of a field")));
         }
         Ok(if plain { segment.to_string() } else { format!("\"{name}\"{index}") })

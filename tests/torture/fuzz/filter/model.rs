@@ -100,7 +100,10 @@ fn elements(value: &Value) -> Vec<&Value> {
 
 fn same(cell: &Value, value: &Value) -> bool {
     match (cell, value) {
-        (Value::Number(_), Value::Number(_)) => compare(cell, value) == Some(Ordering::Equal),
+        // Whole numbers are compared as such: some beyond 2^53 are one and the same as floats.
+        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => {
+            compare(cell, value) == Some(Ordering::Equal)
+        }
         _ => cell == value,
     }
 }
