@@ -1,0 +1,15 @@
+//! Extractors in Python, packed with componentize-py.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::language::Made;
+use crate::project::Project;
+use crate::tools::Tools;
+
+pub(crate) const TOOLS: &str = "";
+
+pub(crate) fn compile(project: &Project, _: &Tools, _: &Path) -> Result<Made> {
+    bail!("`{}`: this build of Quarry can not build {}", project.name, project.language)
+}
