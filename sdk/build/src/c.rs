@@ -18,8 +18,8 @@ const ZIG: &str = "0.15.2";
 /// The pinned compiler and the flags.
 pub(crate) const TOOLS: &str = "ziglang 0.15.2, recipe 1";
 
-/// A reactor is a library: the host calls what it exports, there is no `main`. Small stacks leave
-/// the memory to the extractor; what overflows one traps, because it lies below the data.
+/// A reactor is a library: the host calls what it exports, there is no `main`. The stack comes first
+/// in memory, so that what overflows it traps instead of writing over data.
 const FLAGS: [&str; 11] = [
     "-target",
     "wasm32-wasi",
@@ -27,10 +27,10 @@ const FLAGS: [&str; 11] = [
     "-mcpu=generic+simd128+bulk_memory+nontrapping_fptoint+sign_ext",
     "-std=c11",
     "-O3",
-    "-g0",
+    "-s",
     "-Wall",
     "-Wextra",
-    "-Wl,-z,stack-size=65536",
+    "-Wl,-z,stack-size=65536,--stack-first",
     "-fno-sanitize=all",
 ];
 
@@ -48,7 +48,9 @@ pub(crate) fn compile(project: &Project, tools: &Tools, work: &Path) -> Result<M
         .args(c_files(&project.sdk.join("src"))?)
         .arg("-o")
         .arg(&module)
-        .current_dir(&project.directory);
+        .current_dir(&project.directory)
+        .env("ZIG_GLOBAL_CACHE_DIR", tools.cache("zig"))
+        .env("ZIG_LOCAL_CACHE_DIR", tools.cache("zig"));
     eprintln!("building {} for wasm32-wasi with Zig {ZIG}'s C compiler", project.name);
     let status = compiler.status().context("cannot start the C compiler")?;
     if !status.success() {

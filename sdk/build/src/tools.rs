@@ -22,6 +22,11 @@ impl Tools {
         Self(target.join("tools"))
     }
 
+    /// The folder in which a tool keeps what it wants to find again.
+    pub(crate) fn cache(&self, tool: &str) -> PathBuf {
+        self.0.join(format!("{tool}-cache"))
+    }
+
     /// The Python of an environment that has one package of PyPI in one version; with the
     /// package's scripts beside it.
     pub(crate) fn python(&self, package: &str, version: &str) -> Result<PathBuf> {
