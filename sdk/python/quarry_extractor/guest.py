@@ -1,0 +1,149 @@
+"""The component's exports, made of an extractor. Imported inside WebAssembly only."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import io
+import json
+import os
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+import wit_world.exports
+import wit_world.imports.log as host_log
+from componentize_py_types import Err
+
+from . import log
+from .blob import BlobError
+from .extractor import Extractor
+from .runner import Runner, static_description
+
+
+class BuildError(Exception):
+    """The project can not become a component."""
+
+
+def exports(module: ModuleType, name: str, version: str) -> type:
+    """The class that componentize-py looks for, for the one extractor in the author's module."""
+    extractor = _only_extractor(module)
+    for field, wanted in (("name", name), ("version", version)):
+        found = getattr(extractor, field, None)
+        if found != wanted:
+            raise BuildError(
+                f"{extractor.__name__}.{field} is {found!r}, but extractor.toml says {wanted!r}"
+            )
+    # Mistakes in the declarations come out now, not in the host.
+    static_description(extractor)
+    _without_wasi()
+
+    class Exports(wit_world.exports.Extractor):
+        runner: Runner | None = None
+
+        def describe(self) -> str:
+            try:
+                description = Runner(extractor, {}).description
+            except ValueError:
+                # It does not start with its defaults: `configure` will say why.
+                description = static_description(extractor)
+            return json.dumps(description.to_json())
+
+        def configure(self, parameters: str) -> str:
+            try:
+                Exports.runner = Runner(extractor, json.loads(parameters))
+            except ValueError as error:
+                raise Err(str(error)) from None
+            except Exception as error:
+                raise Err(f"{type(error).__name__}: {error}") from error
+            return json.dumps(Exports.runner.description.to_json())
+
+        def run(self, input: Any, output: Any) -> None:
+            if Exports.runner is None:
+                raise Err("run was called before configure")
+            Exports.runner.run(input, _HostCells(input), output)
+
+        def embed_query(self, text: str) -> str:
+            if Exports.runner is None:
+                raise Err("embed-query was called before configure")
+            try:
+                return Exports.runner.embed_query(text)
+            except Exception as error:
+                raise Err(f"{type(error).__name__}: {error}") from error
+
+    return Exports
+
+
+def _only_extractor(module: ModuleType) -> type[Extractor[Any, Any, Any]]:
+    found = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Extractor) and not inspect.isabstract(each)
+    ]
+    own = [each for each in found if each.__module__ == module.__name__] or found
+    if len(own) != 1:
+        names = ", ".join(each.__name__ for each in own) or "none"
+        raise BuildError(
+            f"module `{module.__name__}` must have one class derived from Extractor, not {names}"
+        )
+    return own[0]
+
+
+class _HostCells:
+    """Blob cells of a batch; the host's errors become rejections."""
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+    def cell_len(self, column: int, row: int) -> int:
+        try:
+            return int(self.batch.cell_len(column, row))
+        except Err as error:
+            raise _unreadable(error) from None
+
+    def cell_read(self, column: int, row: int, offset: int, length: int) -> bytes:
+        try:
+            return bytes(self.batch.cell_read(column, row, offset, length))
+        except Err as error:
+            raise _unreadable(error) from None
+
+
+def _unreadable(error: Any) -> BlobError:
+    return BlobError("blob_unreadable", f"cannot read the blob: {error.value}")
+
+
+class _LogLines(io.TextIOBase):
+    """What is printed, a line of the log a line."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            host_log.write(self.level, line)
+        return len(text)
+
+
+def _without_wasi() -> None:
+    """Turns what would trap without a word into exceptions that say what is missing."""
+    log.send_to(host_log.write)
+    sys.stdout = _LogLines(3)
+    sys.stderr = _LogLines(2)
+
+    def missing(what: str) -> Any:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise OSError(f"an extractor has no {what}")
+
+        return refuse
+
+    for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "sleep"):
+        setattr(time, name, missing("clock"))
+    os.urandom = missing("randomness; random.Random(seed) works")
+    os.listdir = os.scandir = os.stat = missing("files")  # type: ignore[assignment]
+    builtins.open = io.open = missing("files")  # type: ignore[assignment]
