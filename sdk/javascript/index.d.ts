@@ -136,10 +136,6 @@ export interface Given<
   I extends Record<string, Input>,
   O extends Record<string, Output<Parameters<P>>>,
 > {
-  /** Lower-case letters, digits and `-`; the same as in extractor.toml. */
-  readonly name: string;
-  /** A semantic version; the same as in extractor.toml. */
-  readonly version: string;
   /** One sentence for listings. */
   readonly summary?: string;
   /** JSON Schemas by name, each with a default. */

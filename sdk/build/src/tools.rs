@@ -11,8 +11,21 @@ use crate::install;
 
 const PYTHON_MISSING: &str = "there is no python3 with venv and pip\n\
     hint: on Debian apt-get install python3 python3-venv";
-const NPM_MISSING: &str = "there is no node with npm\n\
+const NODE_MISSING: &str = "there is no node with npm\n\
     hint: on Debian apt-get install nodejs npm";
+/// The oldest Node that the bundler runs on (major, minor).
+const NODE_FLOOR: (u32, u32) = (20, 19);
+
+/// Packages of npm with all that they depend on, in the versions of a lock file.
+pub(crate) struct Npm {
+    /// The package it is about, and its version: for people, and the name of the folder.
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    /// `package.json`.
+    pub(crate) manifest: &'static str,
+    /// `package-lock.json`.
+    pub(crate) lock: &'static str,
+}
 
 /// The folder of the installed tools.
 pub(crate) struct Tools(PathBuf);
@@ -49,16 +62,17 @@ impl Tools {
         Ok(folder.join("bin/python"))
     }
 
-    /// The folder whose `node_modules` has one package of npm in one version.
-    pub(crate) fn node(&self, package: &str, version: &str) -> Result<PathBuf> {
+    /// The folder whose `node_modules` has what a lock file says.
+    pub(crate) fn node(&self, packages: &Npm) -> Result<PathBuf> {
+        check_node()?;
+        let (package, version) = (packages.package, packages.version);
         self.installed(package, version, |folder| {
-            fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+            fs::write(folder.join("package.json"), packages.manifest)?;
+            fs::write(folder.join("package-lock.json"), packages.lock)?;
             let mut npm = Command::new("npm");
-            npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(folder);
-            if Command::new("npm").arg("--version").output().is_err() {
-                bail!(NPM_MISSING);
-            }
-            if !install::run(npm.arg(format!("{package}@{version}")), install::TOOL_LIMIT) {
+            // Not `npm ci`: it fails where a package for another platform was never published.
+            npm.args(["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]);
+            if !install::run(npm.arg("--prefix").arg(folder), install::TOOL_LIMIT) {
                 bail!("npm cannot install {package} {version}: see its messages above");
             }
             Ok(())
@@ -95,4 +109,28 @@ impl Tools {
         }
         Ok(folder)
     }
+}
+
+/// Looks for Node and npm, and whether Node is new enough.
+fn check_node() -> Result<()> {
+    let version = |program: &str| {
+        let output = Command::new(program).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    let mut found = version("node").zip(version("npm"));
+    if found.is_none() && install::debian(&["nodejs", "npm"]) {
+        found = version("node").zip(version("npm"));
+    }
+    let Some((node, _)) = found else { bail!(NODE_MISSING) };
+    let numbers = node.trim_start_matches('v').split('.');
+    let mut numbers = numbers.map_while(|number| number.parse::<u32>().ok());
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < NODE_FLOOR {
+        let (major, minor) = NODE_FLOOR;
+        bail!(
+            "node is {node}, {major}.{minor} or later is needed\n\
+             hint: Debian 13 has it as nodejs; older ones need a newer Node first in PATH"
+        );
+    }
+    Ok(())
 }

@@ -11,8 +11,9 @@ export const MEASURED = ["dense", "multi"];
 
 export class Definition {
   constructor(given) {
-    this.name = given.name;
-    this.version = given.version;
+    // Out of extractor.toml: set when the component is built.
+    this.name = "unnamed";
+    this.version = "0.0.0";
     this.summary = given.summary ?? "";
     this.parameters = given.parameters ?? {};
     this.inputs = given.inputs ?? {};
@@ -30,9 +31,6 @@ export function extractor(given) {
 }
 
 function check(definition) {
-  for (const field of ["name", "version"]) {
-    if (typeof definition[field] !== "string") throw new TypeError(`\`${field}\` is missing`);
-  }
   if (typeof definition.create !== "function") {
     throw new TypeError("`create` is missing: create(parameters) returns { extract, embedQuery }");
   }

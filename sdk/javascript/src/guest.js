@@ -13,12 +13,7 @@ export function exportsOf(definition, name, version) {
   if (!(definition instanceof Definition)) {
     throw new TypeError("the module must `export default extractor({ ... })`");
   }
-  for (const [field, wanted] of Object.entries({ name, version })) {
-    if (definition[field] !== wanted) {
-      const found = JSON.stringify(definition[field]);
-      throw new TypeError(`\`${field}\` is ${found}, but extractor.toml says "${wanted}"`);
-    }
-  }
+  Object.assign(definition, { name, version });
   sendTo(write);
   printToLog();
   let runner = null;

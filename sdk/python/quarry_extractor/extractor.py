@@ -33,10 +33,9 @@ class Extractor(ABC, Generic[P, I, O]):
     another, so a document must depend on nothing but its row and the parameters.
     """
 
-    #: Lower-case letters, digits and `-`, as in `word-count`; the same as in `extractor.toml`.
-    name: ClassVar[str]
-    #: A semantic version; the same as in `extractor.toml`.
-    version: ClassVar[str]
+    #: Name and version, out of `extractor.toml`: set when the component is built.
+    name: ClassVar[str] = "unnamed"
+    version: ClassVar[str] = "0.0.0"
     #: One sentence for listings; without it the first line of the class's docstring.
     summary: ClassVar[str] = ""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import codecs
+import gc
+import importlib
 import inspect
 import io
 import json
 import os
 import sys
 import time
+import traceback
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +26,15 @@ from .extractor import Extractor
 from .runner import Runner, static_description
 
 
+#: Encodings of texts that can be decoded beside UTF-8.
+_CODECS = (
+    *("ascii", "latin-1", "iso8859-2", "iso8859-15", "cp437", "cp850", "cp1250", "cp1251"),
+    *("cp1252", "koi8-r", "mac-roman", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32"),
+    *("utf-32-be", "utf-32-le", "shift_jis", "euc-jp", "gb18030", "big5", "euc-kr", "idna"),
+    *("punycode", "unicode_escape", "hex", "base64"),
+)
+
+
 class BuildError(Exception):
     """The project can not become a component."""
 
@@ -29,15 +42,12 @@ class BuildError(Exception):
 def exports(module: ModuleType, name: str, version: str) -> type:
     """The class that componentize-py looks for, for the one extractor in the author's module."""
     extractor = _only_extractor(module)
-    for field, wanted in (("name", name), ("version", version)):
-        found = getattr(extractor, field, None)
-        if found != wanted:
-            raise BuildError(
-                f"{extractor.__name__}.{field} is {found!r}, but extractor.toml says {wanted!r}"
-            )
+    extractor.name, extractor.version = name, version
     # Mistakes in the declarations come out now, not in the host.
     static_description(extractor)
+    _import_what_is_imported_late()
     _without_wasi()
+    gc.collect()
 
     class Exports(wit_world.exports.Extractor):
         runner: Runner | None = None
@@ -88,6 +98,29 @@ def _only_extractor(module: ModuleType) -> type[Extractor[Any, Any, Any]]:
             f"module `{module.__name__}` must have one class derived from Extractor, not {names}"
         )
     return own[0]
+
+
+def _import_what_is_imported_late() -> None:
+    """There are no files to import from later, and some modules are imported when first used."""
+    for codec in _CODECS:
+        codecs.lookup(codec)
+    importlib.import_module("_strptime")
+    try:
+        raise ValueError
+    except ValueError:
+        traceback.format_exc()
+    sys.meta_path.append(_TooLate())
+
+
+class _TooLate:
+    """The last to be asked for a module: says why it is not found."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        raise ModuleNotFoundError(
+            f"module `{name}` was not imported when the component was built: import it at the top",
+            name=name,
+        )
 
 
 class _HostCells:
