@@ -1,4 +1,4 @@
-"""How hard a text is to read, and a vector of its words."""
+"""How hard a text is to read, and a vector of its words. `../README.md` says what is computed."""
 
 from __future__ import annotations
 
@@ -21,35 +21,32 @@ BITS = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the vector looks like."""
-
-    dimensions: Annotated[int, "Numbers in the vector of words.", Range(8, 256)] = 32
+    dimensions: Annotated[int, "Values of the keyword vector.", Range(8, 256)] = 32
 
 
 @dataclass(frozen=True)
 class Row:
-    text: Annotated[str, "The text. Words are runs of ASCII letters and digits."]
+    text: Annotated[str, "The text that is scored."]
 
 
 @dataclass(frozen=True)
 class Measures:
     words: Annotated[int, "How many words the text has."]
-    sentences: Annotated[int, "How many sentences: at least 1 if there is a word."]
-    ari: Annotated[float, "The automated readability index, to 4 decimals; 0 without words."]
-    keywords: Annotated[Dense, "Words by hash, with a sign, of length 1."]
+    sentences: Annotated[int, "How many sentences it has."]
+    ari: Annotated[
+        float, "The automated readability index: about the school grade it takes to read the text."
+    ]
+    keywords: Annotated[Dense, "Its words, hashed into a vector of length 1."]
 
 
 class Readability(Extractor[Parameters, Row, Measures]):
-    """Readability scores and a keyword vector."""
-
-    name = "readability"
-    version = "1.0.0"
+    """Scores how hard a text is to read, with a vector of its words."""
 
     def __init__(self, parameters: Parameters) -> None:
         self.dimensions = parameters.dimensions
 
     def describe(self, description: Description) -> None:
-        description.vector("keywords", self.dimensions, Distance.DOT)
+        description.vector("keywords", self.dimensions, Distance.COSINE)
 
     def extract(self, row: Row, documents: Documents[Measures]) -> None:
         text = row.text.encode()

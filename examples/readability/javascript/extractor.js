@@ -1,7 +1,7 @@
-/** How hard a text is to read, and a vector of its words. */
+/** How hard a text is to read, and a vector of its words. `../README.md` says what is computed. */
 
 import { extractor } from "quarry-extractor";
-import { fnv1a } from "./fnv.js";
+import { fnv1a, remainder } from "./fnv.js";
 
 const WORDS = /[A-Za-z0-9]+/g;
 // From the first word since the end of the sentence before to the marks that end this one.
@@ -25,8 +25,8 @@ function halfAwayFromZero(value) {
 function keywords(words, dimensions) {
   const buckets = new Float64Array(dimensions);
   for (const word of words) {
-    const { bucket, negative } = fnv1a(word.toLowerCase(), dimensions);
-    buckets[bucket] += negative ? -1 : 1;
+    const hash = fnv1a(word.toLowerCase());
+    buckets[remainder(hash, dimensions)] += hash.high >= 2 ** 31 ? -1 : 1;
   }
   let squares = 0;
   for (const bucket of buckets) squares += bucket * bucket;
@@ -37,12 +37,10 @@ function keywords(words, dimensions) {
 }
 
 export default extractor({
-  name: "readability",
-  version: "1.0.0",
-  summary: "Readability scores and a keyword vector",
+  summary: "Scores how hard a text is to read, with a vector of its words",
   parameters: {
     dimensions: {
-      description: "Numbers in the vector of words.",
+      description: "Values of the keyword vector.",
       type: "integer",
       minimum: 8,
       maximum: 256,
@@ -50,20 +48,21 @@ export default extractor({
     },
   },
   inputs: {
-    text: { type: "utf8", description: "The text. Words are runs of ASCII letters and digits." },
+    text: { type: "utf8", description: "The text that is scored." },
   },
   outputs: {
     words: { type: "i64", description: "How many words the text has." },
-    sentences: { type: "i64", description: "How many sentences: at least 1 if there is a word." },
+    sentences: { type: "i64", description: "How many sentences it has." },
     ari: {
       type: "f64",
-      description: "The automated readability index, to 4 decimals; 0 without words.",
+      description:
+        "The automated readability index: about the school grade it takes to read the text.",
     },
     keywords: {
       type: "dense",
       dimension: ({ dimensions }) => dimensions,
-      distance: "dot",
-      description: "Words by hash, with a sign, of length 1.",
+      distance: "cosine",
+      description: "Its words, hashed into a vector of length 1.",
     },
   },
   create({ dimensions }) {
