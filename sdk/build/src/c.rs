@@ -18,8 +18,8 @@ const ZIG: &str = "0.15.2";
 /// The pinned compiler and the flags.
 pub(crate) const TOOLS: &str = "ziglang 0.15.2, recipe 1";
 
-/// A reactor is a library: the host calls what it exports, there is no `main`. The stack comes first
-/// in memory, so that what overflows it traps instead of writing over data.
+/// A reactor is a library: the host calls what it exports, there is no `main`. Zig lays the stack
+/// first in memory, so that what overflows it traps instead of writing over data.
 const FLAGS: [&str; 11] = [
     "-target",
     "wasm32-wasi",
@@ -30,7 +30,7 @@ const FLAGS: [&str; 11] = [
     "-s",
     "-Wall",
     "-Wextra",
-    "-Wl,-z,stack-size=65536,--stack-first",
+    "-Wl,-z,stack-size=65536",
     "-fno-sanitize=all",
 ];
 
@@ -41,6 +41,8 @@ pub(crate) fn compile(project: &Project, tools: &Tools, work: &Path) -> Result<M
     compiler
         .args(["-m", "ziglang", "cc"])
         .args(FLAGS)
+        .arg(format!("-DQUARRY_NAME=\"{}\"", project.name))
+        .arg(format!("-DQUARRY_VERSION=\"{}\"", project.version))
         .args(project.texts("flags")?)
         .arg("-I")
         .arg(project.sdk.join("include"))

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::project::Project;
 use crate::tools::Tools;
-use crate::{c, javascript, package, project, python};
+use crate::{c, javascript, project, python};
 
 /// The language an extractor is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,8 +58,15 @@ impl Language {
         if directory.join("Cargo.toml").is_file() {
             return Ok(Self::Rust);
         }
-        // Names the folder and what is missing.
-        package::Package::read(directory).map(|_| Self::Rust)
+        let shown = directory.display();
+        if !directory.is_dir() {
+            bail!("cannot open `{shown}`: it is no folder");
+        }
+        bail!(
+            "`{shown}` has neither a Cargo.toml nor an {}\n\
+             hint: `quarry extractor new NAME` makes a folder with all it takes",
+            project::FILE
+        )
     }
 
     /// The tools it is compiled with, in their versions: a part of every cache key.

@@ -5,6 +5,8 @@
 //! Rust is compiled by the Rust that is installed; C, Python and JavaScript by tools in one pinned
 //! version that come out of PyPI and npm when they are first needed.
 //!
+//! [`new`] lays out a project, with the SDK of its language in it.
+//!
 //! Results are cached by content: sources that did not change are not compiled again, and no
 //! compiler is even started. What is being done goes to stderr, the compilers' own output too.
 
@@ -16,6 +18,7 @@ mod install;
 mod javascript;
 mod language;
 mod lock;
+mod new;
 mod package;
 mod project;
 mod python;
@@ -33,6 +36,7 @@ use anyhow::{Context, Result};
 use crate::cache::Cache;
 pub use crate::language::Language;
 use crate::language::Made;
+pub use crate::new::{NewProject, new};
 use crate::package::Package;
 pub use crate::package::is_extractor;
 use crate::project::Project;

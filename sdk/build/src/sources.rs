@@ -21,8 +21,10 @@ use crate::{compile, component};
 /// Changes whenever this builder makes something else out of the same sources.
 const BUILDER: &str = concat!("quarry-build ", env!("CARGO_PKG_VERSION"), " recipe 1");
 
-/// What compilers and package managers leave beside sources.
-const BUILT: [&str; 3] = ["target", "node_modules", "__pycache__"];
+/// What compilers, package managers and `quarry` itself leave beside sources.
+const BUILT: [&str; 5] = ["target", "node_modules", "__pycache__", "extractors", "quarry-data"];
+/// Beside an `extractor.toml`: rows and documents of its tests, which are no part of a component.
+const TESTED: [&str; 2] = ["fixtures", "expected"];
 
 /// Makes keys; reads the lock file of a workspace once.
 pub(crate) struct Keys<'a> {
@@ -51,11 +53,14 @@ pub(crate) fn key_of(project: &Project) -> Result<String> {
     let mut digest = Labelled::default();
     digest.add("builder", BUILDER.as_bytes());
     digest.add("tools", project.language.tools().as_bytes());
-    let folders =
-        [("project", &project.directory), ("sdk", &project.sdk), ("wit", &project.contract)];
-    for (label, folder) in folders {
-        digest.add_files(label, folder)?;
+    let tested = TESTED.map(|name| project.directory.join(name));
+    for file in files(&project.directory)? {
+        if !tested.iter().any(|folder| file.starts_with(folder)) {
+            digest.add_file("project", &project.directory, &file)?;
+        }
     }
+    digest.add_files("sdk", &project.sdk)?;
+    digest.add_files("wit", &project.contract)?;
     Ok(digest.hex())
 }
 
@@ -74,11 +79,15 @@ impl Labelled {
     /// Adds every file of a folder, labelled with the path inside it.
     fn add_files(&mut self, label: &str, folder: &Path) -> Result<()> {
         for file in files(folder)? {
-            let name = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().into_owned();
-            let bytes =
-                fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-            self.add(&format!("{label}/{name}"), &bytes);
+            self.add_file(label, folder, &file)?;
         }
+        Ok(())
+    }
+
+    fn add_file(&mut self, label: &str, folder: &Path, file: &Path) -> Result<()> {
+        let name = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned();
+        let bytes = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        self.add(&format!("{label}/{name}"), &bytes);
         Ok(())
     }
 
@@ -189,8 +198,10 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // A lone package's lock file is counted by what it says, not by its bytes.
-            let ours =
-                !name.starts_with('.') && !BUILT.contains(&name.as_str()) && name != "Cargo.lock";
+            let ours = !name.starts_with('.')
+                && !BUILT.contains(&name.as_str())
+                && !name.ends_with(".parquet")
+                && name != "Cargo.lock";
             if ours && path.is_dir() {
                 open.push(path);
             } else if ours && path.is_file() {

@@ -1,5 +1,5 @@
 //! Compilers out of package registries, each in its one pinned version, installed when they are
-//! first needed into `<target>/tools/<name>-<version>`.
+//! first needed into `<target>/tools/<name>-<version>`, or below `QUARRY_TOOLS`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(crate) struct Tools(PathBuf);
 
 impl Tools {
     pub(crate) fn below(target: &Path) -> Self {
-        Self(target.join("tools"))
+        Self(std::env::var_os("QUARRY_TOOLS").map_or_else(|| target.join("tools"), PathBuf::from))
     }
 
     /// The folder in which a tool keeps what it wants to find again.

@@ -67,8 +67,8 @@ typedef struct quarry_query quarry_query;
 
 // What an extractor is. Fields that are left out are 0 or NULL: not there.
 typedef struct quarry_extractor {
-  const char *name;     // as in extractor.toml
-  const char *version;  // as in extractor.toml
+  const char *name;     // QUARRY_NAME, which the builder takes from extractor.toml
+  const char *version;  // QUARRY_VERSION, likewise
   const char *summary;  // one sentence
   const quarry_input *inputs;
   size_t inputs_len;

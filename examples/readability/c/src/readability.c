@@ -137,8 +137,8 @@ static const quarry_output outputs[] = {
 };
 
 const quarry_extractor quarry_extractor_definition = {
-    .name = "readability",
-    .version = "1.0.0",
+    .name = QUARRY_NAME,
+    .version = QUARRY_VERSION,
     .summary = "Scores how hard a text is to read, with a vector of its words",
     .inputs = inputs,
     .inputs_len = sizeof inputs / sizeof *inputs,

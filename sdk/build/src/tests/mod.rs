@@ -2,6 +2,7 @@
 
 mod keys;
 mod packages;
+mod projects;
 
 use std::fs;
 use std::path::{Path, PathBuf};
