@@ -1,6 +1,7 @@
 //! Extractors in every language: the same task gives the same bytes, and the guide's commands lead
 //! from nothing to documents in a search.
 
+mod c;
 mod golden;
 mod guide;
 

@@ -12,11 +12,8 @@ use crate::tree::{Tree, folders};
 /// Builds every extractor crate of the repository; those that did not change come from a cache.
 pub(crate) fn run(tree: &Tree) -> Result<()> {
     let started = Instant::now();
-    let request = |directory: PathBuf, out: PathBuf| Request {
-        directory,
-        target: tree.guests(),
-        out,
-    };
+    let request =
+        |directory: PathBuf, out: PathBuf| Request { directory, target: tree.guests(), out };
     let plugins = tree.below("plugins").into_iter().map(|path| request(path, tree.extractors()));
     let others = test_guests(tree).into_iter().map(|path| request(path, tree.test_guests()));
     let requests: Vec<Request> =

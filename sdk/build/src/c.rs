@@ -20,7 +20,7 @@ pub(crate) const TOOLS: &str = "ziglang 0.15.2, recipe 1";
 
 /// A reactor is a library: the host calls what it exports, there is no `main`. Zig lays the stack
 /// first in memory, so that what overflows it traps instead of writing over data.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "-target",
     "wasm32-wasi",
     "-mexec-model=reactor",
@@ -30,6 +30,8 @@ const FLAGS: [&str; 11] = [
     "-s",
     "-Wall",
     "-Wextra",
+    // Fields that are left out are 0: the definition is written like that.
+    "-Wno-missing-field-initializers",
     "-Wl,-z,stack-size=65536",
     "-fno-sanitize=all",
 ];

@@ -103,13 +103,14 @@ fn every_language_describes_the_same_extractor_and_imports_the_contract_only() {
         let description = load(language).description().clone();
         let value = json!(description);
         let dimensions = &value["parameters"]["properties"]["dimensions"];
+        let dimensions = ["type", "minimum", "maximum", "default"].map(|key| &dimensions[key]);
         json!({
             "name": value["name"],
             "version": value["version"],
             "inputs": value["inputs"],
             "outputs": value["outputs"],
             "queries": value["queries"],
-            "dimensions": ["type", "minimum", "maximum", "default"].map(|key| &dimensions[key]),
+            "dimensions": dimensions,
             "others": value["parameters"]["additionalProperties"],
         })
     };
@@ -118,7 +119,8 @@ fn every_language_describes_the_same_extractor_and_imports_the_contract_only() {
     for language in Language::ALL {
         assert_eq!(shown(language), rust, "{language}");
         let inspection = inspect(&readability(language)).unwrap();
-        let allowed = ["input", "output", "log"].map(|name| format!("quarry:extractor/{name}@0.1.0"));
+        let allowed =
+            ["input", "output", "log"].map(|name| format!("quarry:extractor/{name}@0.1.0"));
         let foreign = inspection.imports.iter().find(|import| !allowed.contains(import));
         assert_eq!(foreign, None, "{language}");
         assert_eq!(inspection.api.as_deref(), Some("0.1.0"), "{language}");

@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod list;
+mod new;
 
 use super::Done;
 use super::options::GlobalOptions;
@@ -10,6 +11,7 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
+    New(new::Arguments),
     Build(build::Arguments),
     Inspect(inspect::Arguments),
     List(list::Arguments),
@@ -17,6 +19,7 @@ pub(super) enum Command {
 
 pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
+        Command::New(arguments) => new::run(options, arguments),
         Command::Build(arguments) => build::run(options, arguments),
         Command::Inspect(arguments) => inspect::run(options, arguments),
         Command::List(arguments) => list::run(options, arguments),
