@@ -95,11 +95,13 @@ fn paths(project: &Project) -> Result<Vec<PathBuf>> {
 }
 
 /// The module that is packed: the SDK finds the class and makes the exports of it. Name and version
-/// have a form that needs no escapes.
+/// have a form that needs no escapes. The interpreter would leave its compiled files in the project.
 fn source(project: &Project, module: &str) -> String {
     let Project { name, version, .. } = project;
     format!(
         "import importlib\n\
+         import sys\n\
+         sys.dont_write_bytecode = True\n\
          from quarry_extractor.guest import exports\n\
          Extractor = exports(importlib.import_module({module:?}), {name:?}, {version:?})\n"
     )

@@ -110,9 +110,8 @@ class Cells(Column):
         del self.values[count:]
 
     def push_to(self, sink: Any, first: int) -> None:
-        validity = _validity(self.values)
-        cells = [cell or b"" for cell in self.values] if validity else self.values
-        sink.varlen(self.field, first, validity, _offsets(cells), b"".join(cells))
+        cells = [cell or b"" for cell in self.values]
+        sink.varlen(self.field, first, _validity(self.values), _offsets(cells), b"".join(cells))
 
 
 class Vectors(Column):

@@ -9,10 +9,12 @@ import importlib
 import inspect
 import io
 import json
+import linecache
 import os
 import sys
 import time
 import traceback
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -45,7 +47,7 @@ def exports(module: ModuleType, name: str, version: str) -> type:
     extractor.name, extractor.version = name, version
     # Mistakes in the declarations come out now, not in the host.
     static_description(extractor)
-    _import_what_is_imported_late()
+    _keep_what_is_read_late()
     _without_wasi()
     gc.collect()
 
@@ -72,7 +74,11 @@ def exports(module: ModuleType, name: str, version: str) -> type:
         def run(self, input: Any, output: Any) -> None:
             if Exports.runner is None:
                 raise Err("run was called before configure")
-            Exports.runner.run(input, _HostCells(input), output)
+            try:
+                Exports.runner.run(input, _HostCells(input), output)
+            except Exception as error:
+                # Uncaught it would be a trap that says nothing.
+                raise Err(f"{type(error).__name__}: {error}") from None
 
         def embed_query(self, text: str) -> str:
             if Exports.runner is None:
@@ -100,8 +106,8 @@ def _only_extractor(module: ModuleType) -> type[Extractor[Any, Any, Any]]:
     return own[0]
 
 
-def _import_what_is_imported_late() -> None:
-    """There are no files to import from later, and some modules are imported when first used."""
+def _keep_what_is_read_late() -> None:
+    """There are no files later: imports what is imported when first used, reads source lines."""
     for codec in _CODECS:
         codecs.lookup(codec)
     importlib.import_module("_strptime")
@@ -109,11 +115,30 @@ def _import_what_is_imported_late() -> None:
         raise ValueError
     except ValueError:
         traceback.format_exc()
-    sys.meta_path.append(_TooLate())
+    finders = [finder for finder in sys.meta_path if finder is not PathFinder]
+    sys.meta_path[:] = [*finders, _TooLate()]
+    for module in list(sys.modules.values()):
+        _keep_lines(getattr(module, "__file__", None) or "")
+    linecache.checkcache = linecache.updatecache = lambda *_, **__: []
+    # A traceback parses its lines to underline parts of them. What does not parse alone would be a
+    # SyntaxError, for which the interpreter looks for a file.
+    traceback._extract_caret_anchors_from_line_segment = lambda _: None
+    traceback.StackSummary._should_show_carets = lambda *_: False
+
+
+def _keep_lines(file: str) -> None:
+    """The lines of a module of the project, for tracebacks."""
+    try:
+        with open(file, encoding="utf-8") as source:
+            text = source.read() if "/lib/python" not in file and file.endswith(".py") else ""
+    except (OSError, ValueError):
+        return
+    # Without a time of change, which nobody can ask for, the lines are taken as they are.
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
 
 
 class _TooLate:
-    """The last to be asked for a module: says why it is not found."""
+    """Asked for a module that nobody else has, says why it is not found."""
 
     @staticmethod
     def find_spec(name: str, *_: Any) -> None:

@@ -62,7 +62,7 @@ class Runner:
             except Reject as reject:
                 documents._truncate(before)
                 self.rejects.append((row, reject))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 documents._truncate(before)
                 log.error(traceback.format_exc())
                 self.rejects.append((row, Reject(UNEXPECTED, _in_short(error))))
@@ -125,7 +125,7 @@ def query_json(query: Query, description: Description) -> dict[str, Any]:
     return found
 
 
-def _in_short(error: Exception) -> str:
+def _in_short(error: BaseException) -> str:
     """The exception, and the line of the extractor that it came from."""
     text = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
