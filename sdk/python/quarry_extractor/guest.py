@@ -85,6 +85,8 @@ def exports(module: ModuleType, name: str, version: str) -> type:
                 raise Err("embed-query was called before configure")
             try:
                 return Exports.runner.embed_query(text)
+            except ValueError as error:
+                raise Err(str(error)) from None
             except Exception as error:
                 raise Err(f"{type(error).__name__}: {error}") from error
 
