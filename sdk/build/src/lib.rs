@@ -5,7 +5,7 @@
 //! Rust is compiled by the Rust that is installed; C, Python and JavaScript by tools in one pinned
 //! version that come out of PyPI and npm when they are first needed.
 //!
-//! [`new`] lays out a project, with the SDK of its language in it.
+//! [`new()`] lays out a project, with the SDK of its language in it.
 //!
 //! Results are cached by content: sources that did not change are not compiled again, and no
 //! compiler is even started. What is being done goes to stderr, the compilers' own output too.

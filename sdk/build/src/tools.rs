@@ -1,6 +1,7 @@
 //! Compilers out of package registries, each in its one pinned version, installed when they are
 //! first needed into `<target>/tools/<name>-<version>`, or below `QUARRY_TOOLS`.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +33,11 @@ pub(crate) struct Tools(PathBuf);
 
 impl Tools {
     pub(crate) fn below(target: &Path) -> Self {
-        Self(std::env::var_os("QUARRY_TOOLS").map_or_else(|| target.join("tools"), PathBuf::from))
+        Self::at(env::var_os("QUARRY_TOOLS").map_or_else(|| target.join("tools"), PathBuf::from))
+    }
+
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        Self(folder)
     }
 
     /// The folder in which a tool keeps what it wants to find again.
@@ -81,7 +86,7 @@ impl Tools {
 
     /// Makes the folder unless it is there. Its stamp is written last: a folder without one was
     /// not finished. One process installs, others that want the same wait for it.
-    fn installed(
+    pub(crate) fn installed(
         &self,
         package: &str,
         version: &str,
@@ -93,7 +98,7 @@ impl Tools {
         if stamp.is_file() {
             return Ok(folder);
         }
-        let lock = folder.with_extension("lock");
+        let lock = folder.with_file_name(format!("{label}-{version}.lock"));
         let context = || format!("cannot install {package} {version} in `{}`", folder.display());
         fs::create_dir_all(&self.0).with_context(context)?;
         let lock = File::create(lock).with_context(context)?;

@@ -3,6 +3,7 @@
 mod keys;
 mod packages;
 mod projects;
+mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
