@@ -15,8 +15,8 @@ export class Documents {
     let at;
     try {
       for (const name of Object.keys(document)) {
-        if (!this.#names.has(name)) throw new TypeError("is not declared");
         at = name;
+        if (!this.#names.has(name)) throw new TypeError("is not declared");
       }
       for (const column of this.#columns) {
         at = column.name;

@@ -16,6 +16,7 @@ export function exportsOf(definition, name, version) {
   Object.assign(definition, { name, version });
   sendTo(write);
   printToLog();
+  withoutWorld();
   let runner = null;
   const configured = () => runner ?? fail("the extractor is not configured");
   return {
@@ -76,6 +77,34 @@ function readable(read) {
   } catch (error) {
     const reason = error?.payload ?? error?.message ?? error;
     throw new BlobError("blob_unreadable", `cannot read the blob: ${reason}`);
+  }
+}
+
+/** What would answer with values of the time of the build, or trap without a word, says so. */
+function withoutWorld() {
+  const missing = (what) => () => {
+    throw new Error(`an extractor has no ${what}`);
+  };
+  const clock = missing("clock; a date made of a text or a number works");
+  Date.now = clock;
+  globalThis.Date = new Proxy(Date, {
+    apply: clock,
+    construct: (date, given, as) =>
+      given.length > 0 ? Reflect.construct(date, given, as) : clock(),
+  });
+  Date.prototype.constructor = Date;
+  Math.random = missing("randomness");
+  const noRandomness = { getRandomValues: Math.random, randomUUID: Math.random };
+  const noTimers = missing("timers");
+  const replaced = {
+    crypto: noRandomness,
+    fetch: missing("network"),
+    performance: { now: clock },
+    setInterval: noTimers,
+    setTimeout: noTimers,
+  };
+  for (const [name, value] of Object.entries(replaced)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
 }
 

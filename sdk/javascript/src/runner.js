@@ -75,7 +75,10 @@ export class Runner {
         this.inputs.forEach((input, at) => {
           fields[input.name] = readers[at](row - start);
         });
-        this.instance.extract(fields, this.documents);
+        const answer = this.instance.extract(fields, this.documents);
+        if (typeof answer?.then === "function") {
+          throw new TypeError("`extract` is async: nothing that comes after its return counts");
+        }
       } catch (error) {
         this.documents.truncate(before);
         this.rejects.push([row, error instanceof Reject ? error : unexpected(error)]);

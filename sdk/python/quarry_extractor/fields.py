@@ -118,7 +118,7 @@ def _fields_of(declared: type) -> list[tuple[Field, Any]]:
 
 
 def unwrap(hint: Any) -> tuple[Any, bool, list[Any]]:
-    """A type without `Annotated` and `| None`: the type, whether None is allowed, what was noted."""
+    """A type without `Annotated` and `| None`, whether None is allowed, and what was noted."""
     extras: list[Any] = []
     nullable = False
     while True:

@@ -37,6 +37,9 @@ _CODECS = (
 )
 
 
+_NO_RANDOMNESS = "randomness; random.Random(seed) works"
+
+
 class BuildError(Exception):
     """The project can not become a component."""
 
@@ -204,6 +207,11 @@ def _without_wasi() -> None:
 
     for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "sleep"):
         setattr(time, name, missing("clock"))
-    os.urandom = missing("randomness; random.Random(seed) works")
+    os.urandom = missing(_NO_RANDOMNESS)
+    # Its generator was seeded when the component was built, and goes on from row to row.
+    if shared := sys.modules.get("random"):
+        for name in shared.__all__:
+            if isinstance(getattr(getattr(shared, name), "__self__", None), shared.Random):
+                setattr(shared, name, missing(_NO_RANDOMNESS))
     os.listdir = os.scandir = os.stat = missing("files")  # type: ignore[assignment]
     builtins.open = io.open = missing("files")  # type: ignore[assignment]
