@@ -22,10 +22,8 @@ test("the first extractor passes its tests", () => {
   writeFileSync(join(folder, "extractor.js"), first);
   writeFileSync(join(folder, "extractor.test.js"), tests);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const output = execFileSync(process.execPath, ["--test", "--test-reporter=tap", "extractor.test.js"], {
-    cwd: folder,
-    env,
-  });
+  const given = ["--test", "--test-reporter=tap", "extractor.test.js"];
+  const output = execFileSync(process.execPath, given, { cwd: folder, env });
   assert.match(output.toString(), /^# pass 2$/m);
 });
 
