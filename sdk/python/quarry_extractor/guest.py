@@ -116,6 +116,8 @@ def _keep_what_is_read_late() -> None:
     for codec in _CODECS:
         codecs.lookup(codec)
     importlib.import_module("_strptime")
+    # componentize-py imports it after the project.
+    importlib.import_module("random")
     try:
         raise ValueError
     except ValueError:
