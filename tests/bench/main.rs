@@ -11,6 +11,7 @@ mod digest;
 mod export;
 #[path = "generate.rs"]
 mod generate;
+mod languages;
 mod measure;
 mod native;
 mod peers;
@@ -34,6 +35,7 @@ const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
 bench restart [--work DIR] [--repeat N]
+bench languages
 bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N] [--watchers N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
@@ -66,6 +68,7 @@ fn main() -> Result<()> {
             let options = parse(words)?;
             api::run(&options, &manifest(&options)?)
         }
+        Some("languages") => languages::run(),
         Some("restart") => restart::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
         Some("torture") => {

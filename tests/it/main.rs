@@ -8,6 +8,7 @@ mod artifact;
 mod bench;
 mod cli;
 mod config;
+mod languages;
 mod manifest;
 mod model;
 mod plugin;

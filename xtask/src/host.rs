@@ -63,6 +63,9 @@ impl Host {
             .env("QUARRY_EXTRACTORS", tree.extractors())
             .env("QUARRY_TEST_GUESTS", tree.test_guests())
             .env("QUARRY_PYTHON", tree.python())
+            .env("QUARRY_READABILITY", tree.readability())
+            // Projects that tests lay out are compiled with the tools that are here already.
+            .env("QUARRY_TOOLS", tree.guests().join("tools"))
             // Snapshot and property tests find their files through it, as under `cargo test`.
             .env("CARGO_MANIFEST_DIR", tree.root.join("host"));
         command

@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod guests;
 mod host;
+mod languages;
 mod lint;
 mod steps;
 mod test;

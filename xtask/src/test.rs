@@ -8,7 +8,7 @@ use toml::Table;
 
 use crate::steps::Steps;
 use crate::tree::Tree;
-use crate::{cargo, client, guests, host};
+use crate::{cargo, client, guests, host, languages};
 
 pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     let mut steps = Steps::default();
@@ -27,6 +27,7 @@ pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     if guests.is_some()
         && let Some(host) = steps.run("host build", || host::build(tree))
     {
+        steps.run("extractors in every language", || languages::build(tree));
         // The examples over REST run in it.
         steps.run("Python environment", || client::environment(tree));
         steps.run("tests of the host", || {

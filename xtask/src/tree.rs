@@ -34,6 +34,16 @@ impl Tree {
         self.target.join("test-guests")
     }
 
+    /// Where extractors are compiled, with the tools for that and the finished ones by content.
+    pub(crate) fn guests(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
+    /// The extractor of `examples/readability`, in a folder for each language.
+    pub(crate) fn readability(&self) -> PathBuf {
+        self.target.join("readability")
+    }
+
     /// The Python that [`crate::client::environment`] makes.
     pub(crate) fn python(&self) -> PathBuf {
         self.target.join("python/bin/python")

@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::component::Component;
-use super::state::{State, TICK};
+use super::state::{CORE_INSTANCES_MAX, State, TICK};
 use super::{Limits, input, log, output};
 use crate::error::{Code, Context, Result};
 use std::num::NonZeroUsize;
@@ -121,7 +121,9 @@ fn pool(limits: &Limits, pages: DirtyPages) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     let memory = limits.memory_bytes_max.next_multiple_of(WASM_PAGE).min(1 << 32);
     pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(4 * INSTANCES_MAX)
+        // Only counted, nothing is reserved for them: a full pool of components that consist of
+        // many modules must fit.
+        .total_core_instances(CORE_INSTANCES_MAX as u32 * INSTANCES_MAX)
         .total_memories(INSTANCES_MAX)
         .total_tables(2 * INSTANCES_MAX)
         .max_tables_per_module(4)

@@ -18,6 +18,8 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const LOOK_TICKS: u64 = 10;
 /// Reading blobs is not the guest's time, but it ends after this many times `call_ms_max`.
 const READ_TIME_FACTOR: u32 = 20;
+/// Core instances one extractor may consist of.
+pub(super) const CORE_INSTANCES_MAX: usize = 64;
 
 pub(super) struct State {
     pub(super) limits: Arc<Limits>,
@@ -187,8 +189,10 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
+    /// Core instances. A component of Python is 38 of them: its interpreter, the C library and
+    /// their shared libraries are modules of their own, each trapping stub of WASI, too.
     fn instances(&self) -> usize {
-        32
+        CORE_INSTANCES_MAX
     }
 
     fn tables(&self) -> usize {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::package::Package;
+use crate::component::Identity;
 use crate::{Component, Request, component};
 
 /// Components kept per extractor; the oldest ones beyond go.
@@ -25,32 +25,32 @@ impl<'a> Cache<'a> {
     }
 
     /// Hands out the component of this key if it is there.
-    pub(crate) fn get(&self, package: &Package, key: &str) -> Result<Option<Component>> {
-        match fs::read(self.place(package, key)) {
-            Ok(bytes) => self.publish(package, bytes, true).map(Some),
+    pub(crate) fn get(&self, of: Identity<'_>, key: &str) -> Result<Option<Component>> {
+        match fs::read(self.place(of, key)) {
+            Ok(bytes) => self.publish(of, bytes, true).map(Some),
             Err(_) => Ok(None),
         }
     }
 
     /// Keeps a component under its key and hands it out.
-    pub(crate) fn put(&self, package: &Package, key: &str, bytes: Vec<u8>) -> Result<Component> {
-        write(&self.place(package, key), &bytes)?;
-        self.trim(&package.name);
-        self.publish(package, bytes, false)
+    pub(crate) fn put(&self, of: Identity<'_>, key: &str, bytes: Vec<u8>) -> Result<Component> {
+        write(&self.place(of, key), &bytes)?;
+        self.trim(of.name);
+        self.publish(of, bytes, false)
     }
 
-    fn place(&self, package: &Package, key: &str) -> PathBuf {
-        self.folder.join(format!("{}-{key}.wasm", package.name))
+    fn place(&self, of: Identity<'_>, key: &str) -> PathBuf {
+        self.folder.join(format!("{}-{key}.wasm", of.name))
     }
 
-    fn publish(&self, package: &Package, bytes: Vec<u8>, cached: bool) -> Result<Component> {
-        let path = self.out.join(format!("{}.wasm", package.name));
+    fn publish(&self, of: Identity<'_>, bytes: Vec<u8>, cached: bool) -> Result<Component> {
+        let path = self.out.join(format!("{}.wasm", of.name));
         if fs::read(&path).ok().as_deref() != Some(&bytes[..]) {
             write(&path, &bytes)?;
         }
         Ok(Component {
-            name: package.name.clone(),
-            version: package.version.clone(),
+            name: of.name.to_owned(),
+            version: of.version.to_owned(),
             sha256: component::hex(&Sha256::digest(&bytes)),
             path,
             bytes,

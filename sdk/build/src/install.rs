@@ -11,6 +11,8 @@ use crate::toolchain::TARGET;
 
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 const DEBIAN_LIMIT: Duration = Duration::from_secs(600);
+/// For a compiler out of a package registry.
+pub(crate) const TOOL_LIMIT: Duration = Duration::from_secs(900);
 /// How long a failed download is remembered.
 const FAILURE_REMEMBERED: Duration = Duration::from_secs(3600);
 
@@ -58,7 +60,7 @@ fn is_root() -> bool {
 
 /// Runs a command for at most `limit`, its output on stderr.
 #[expect(clippy::disallowed_methods, reason = "the standard library cannot wait with a limit")]
-fn run(command: &mut Command, limit: Duration) -> bool {
+pub(crate) fn run(command: &mut Command, limit: Duration) -> bool {
     let words: Vec<_> =
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     let shown = format!("{} {}", command.get_program().to_string_lossy(), words.join(" "));

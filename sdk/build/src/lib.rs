@@ -1,38 +1,56 @@
-//! Turns an extractor crate into a component that Quarry can install: finds a Rust that can compile
-//! WebAssembly, compiles the crate for `wasm32-unknown-unknown`, wraps the module into a component
-//! and stamps it with the contract version and the extractor's name and version.
+//! Turns an extractor's sources into a component that Quarry can install: finds or installs the
+//! compiler of its language, compiles, wraps the module into a component and stamps it with the
+//! contract version and the extractor's name and version.
 //!
-//! Results are cached by content: a crate that did not change is not compiled
-//! again, and cargo is not even started. What is being done goes to stderr, cargo's own output too.
+//! Rust is compiled by the Rust that is installed; C, Python and JavaScript by tools in one pinned
+//! version that come out of PyPI and npm when they are first needed.
+//!
+//! [`new()`] lays out a project, with the SDK of its language in it.
+//!
+//! Results are cached by content: sources that did not change are not compiled again, and no
+//! compiler is even started. What is being done goes to stderr, the compilers' own output too.
 
+mod c;
 mod cache;
 mod compile;
 mod component;
 mod install;
+mod javascript;
+mod language;
 mod lock;
+mod new;
 mod package;
+mod project;
+mod python;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod toolchain;
+mod tools;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::cache::Cache;
+pub use crate::language::Language;
+use crate::language::Made;
+pub use crate::new::{NewProject, new};
 use crate::package::Package;
 pub use crate::package::is_extractor;
+use crate::project::Project;
 use crate::sources::Keys;
 use crate::toolchain::Toolchains;
+use crate::tools::Tools;
 
 /// One extractor to build.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The directory with the extractor's `Cargo.toml`.
+    /// The directory with the extractor's `Cargo.toml` or `extractor.toml`.
     pub directory: PathBuf,
-    /// Where cargo's intermediate files and the cache of finished components live; shared between
-    /// requests so that dependencies are compiled once.
+    /// Where cargo's intermediate files, installed tools and the cache of finished components
+    /// live; shared between requests so that dependencies are compiled once.
     pub target: PathBuf,
     /// The folder that receives `<name>.wasm`.
     pub out: PathBuf,
@@ -41,9 +59,9 @@ pub struct Request {
 /// A finished component.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// The package's name, which is the extractor's name.
+    /// The extractor's name.
     pub name: String,
-    /// The package's version.
+    /// The extractor's version.
     pub version: String,
     /// SHA-256 of `bytes`, lower-case hex.
     pub sha256: String,
@@ -58,19 +76,70 @@ pub struct Component {
 /// Builds one extractor.
 ///
 /// # Errors
-/// When the directory is no cargo package with a `cdylib` library, when no Rust can compile
-/// WebAssembly and none can be installed, when the crate does not compile (cargo has then said why
-/// on stderr), or when it does not export the extractor world.
+/// When the directory holds neither a cargo package with a `cdylib` library nor an
+/// `extractor.toml`, when the compiler is missing and can not be installed, when the sources do not
+/// compile (the compiler has then said why on stderr), or when the result does not export the
+/// extractor world.
 pub fn build(request: &Request) -> Result<Component> {
     let mut components = build_all(std::slice::from_ref(request))?;
     components.pop().context("the build gave no component")
 }
 
-/// Builds several extractors, in the order given; those of one workspace in a single cargo run.
+/// Builds several extractors, in the order given; those of one cargo workspace in a single run.
 ///
 /// # Errors
 /// As [`build`]; nothing is published for a workspace of which one member fails to compile.
 pub fn build_all(requests: &[Request]) -> Result<Vec<Component>> {
+    let mut languages = Vec::new();
+    for request in requests {
+        languages.push(Language::of(&request.directory)?);
+    }
+    let crates = requests.iter().zip(&languages).filter(|(_, one)| **one == Language::Rust);
+    let crates: Vec<&Request> = crates.map(|(request, _)| request).collect();
+    let mut crates = build_crates(&crates)?.into_iter();
+    let mut components = Vec::new();
+    for (request, language) in requests.iter().zip(languages) {
+        components.push(match language {
+            Language::Rust => crates.next().context("the build gave no component")?,
+            Language::C | Language::Python | Language::JavaScript => build_project(request)?,
+        });
+    }
+    Ok(components)
+}
+
+/// Builds an extractor that is no cargo package.
+fn build_project(request: &Request) -> Result<Component> {
+    let project = Project::read(&request.directory)?;
+    let key = sources::key_of(&project)?;
+    let cache = Cache::of(request);
+    if let Some(component) = cache.get(project.identity(), &key)? {
+        return Ok(component);
+    }
+    let target = std::path::absolute(&request.target)?;
+    let work = target.join(format!("work-{}-{}", project.name, std::process::id()));
+    let made =
+        in_folder(&work, |work| project.language.compile(&project, &Tools::below(&target), work))?;
+    let bytes = match made {
+        Made::Module(module) => {
+            component::wrap_with(&module, &project.contract, project.identity())
+        }
+        Made::Component(component) => component::adopt(component, project.identity()),
+    };
+    let bytes = bytes.with_context(|| format!("cannot make a component of `{}`", project.name))?;
+    cache.put(project.identity(), &key, bytes)
+}
+
+/// Runs something in an empty folder that is gone afterwards.
+fn in_folder<T>(folder: &Path, run: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let outcome = run(folder);
+    // Best effort: what can not be removed costs disk space, nothing else.
+    let _ = fs::remove_dir_all(folder);
+    outcome
+}
+
+fn build_crates(requests: &[&Request]) -> Result<Vec<Component>> {
     if requests.is_empty() {
         return Ok(Vec::new());
     }
@@ -99,7 +168,7 @@ pub fn build_all(requests: &[Request]) -> Result<Vec<Component>> {
     Ok(jobs.into_iter().filter_map(|job| job.component).collect())
 }
 
-/// A request on its way to a component.
+/// A request for a crate on its way to a component.
 struct Job<'a> {
     request: &'a Request,
     package: Package,
@@ -110,16 +179,17 @@ impl<'a> Job<'a> {
     fn new(request: &'a Request, keys: &mut Keys<'_>) -> Result<Self> {
         let package = Package::read(&request.directory)?;
         let key = keys.of(&package)?;
-        let component = Cache::of(request).get(&package, &key)?;
+        let component = Cache::of(request).get(package.identity(), &key)?;
         Ok(Self { request, package, component })
     }
 
     fn finish(&mut self, module: &[u8], keys: &mut Keys<'_>) -> Result<()> {
         let name = &self.package.name;
-        let bytes = component::wrap(module, &self.package)
+        let bytes = component::wrap(module, self.package.identity())
             .with_context(|| format!("cannot make a component of `{name}`"))?;
         let key = keys.of(&self.package)?;
-        self.component = Some(Cache::of(self.request).put(&self.package, &key, bytes)?);
+        let cache = Cache::of(self.request);
+        self.component = Some(cache.put(self.package.identity(), &key, bytes)?);
         Ok(())
     }
 }

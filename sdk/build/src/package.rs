@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
+use crate::component::Identity;
+
 /// One extractor crate.
 #[derive(Debug)]
 pub(crate) struct Package {
@@ -61,6 +63,10 @@ impl Package {
             None => "0.0.0".to_owned(),
         };
         Ok(Self { name, version, directory, root, root_manifest })
+    }
+
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        Identity { name: &self.name, version: &self.version }
     }
 
     /// The workspace's own profile for extractors, when it has one.

@@ -15,10 +15,16 @@ use toml::{Table, Value};
 
 use crate::lock::Lock;
 use crate::package::{self, Package};
+use crate::project::Project;
 use crate::{compile, component};
 
 /// Changes whenever this builder makes something else out of the same sources.
 const BUILDER: &str = concat!("quarry-build ", env!("CARGO_PKG_VERSION"), " recipe 1");
+
+/// What compilers, package managers and `quarry` itself leave beside sources.
+const BUILT: [&str; 5] = ["target", "node_modules", "__pycache__", "extractors", "quarry-data"];
+/// Beside an `extractor.toml`: rows and documents of its tests, which are no part of a component.
+const TESTED: [&str; 2] = ["fixtures", "expected"];
 
 /// Makes keys; reads the lock file of a workspace once.
 pub(crate) struct Keys<'a> {
@@ -41,14 +47,58 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The key of an extractor that is no cargo package: every file of its folder, the SDK of its
+/// language, the contract and the versions of the tools.
+pub(crate) fn key_of(project: &Project) -> Result<String> {
+    let mut digest = Labelled::default();
+    digest.add("builder", BUILDER.as_bytes());
+    digest.add("tools", project.language.tools().as_bytes());
+    let tested = TESTED.map(|name| project.directory.join(name));
+    for file in files(&project.directory)? {
+        if !tested.iter().any(|folder| file.starts_with(folder)) {
+            digest.add_file("project", &project.directory, &file)?;
+        }
+    }
+    digest.add_files("sdk", &project.sdk)?;
+    digest.add_files("wit", &project.contract)?;
+    Ok(digest.hex())
+}
+
+/// A digest over labelled bytes.
+#[derive(Default)]
+struct Labelled(Sha256);
+
+impl Labelled {
+    fn add(&mut self, label: &str, bytes: &[u8]) {
+        self.0.update((label.len() as u64).to_le_bytes());
+        self.0.update(label);
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// Adds every file of a folder, labelled with the path inside it.
+    fn add_files(&mut self, label: &str, folder: &Path) -> Result<()> {
+        for file in files(folder)? {
+            self.add_file(label, folder, &file)?;
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, label: &str, folder: &Path, file: &Path) -> Result<()> {
+        let name = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned();
+        let bytes = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        self.add(&format!("{label}/{name}"), &bytes);
+        Ok(())
+    }
+
+    fn hex(self) -> String {
+        component::hex(&self.0.finalize())
+    }
+}
+
 fn key(package: &Package, compiler: &str, locked: &str) -> Result<String> {
-    let mut digest = Sha256::new();
-    let mut add = |label: &str, bytes: &[u8]| {
-        digest.update((label.len() as u64).to_le_bytes());
-        digest.update(label);
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
-    };
+    let mut digest = Labelled::default();
+    let mut add = |label: &str, bytes: &[u8]| digest.add(label, bytes);
     add("builder", BUILDER.as_bytes());
     add("compiler", compiler.as_bytes());
     add("flags", compile::FLAGS.join(" ").as_bytes());
@@ -62,15 +112,9 @@ fn key(package: &Package, compiler: &str, locked: &str) -> Result<String> {
     }
     add("lock", locked.as_bytes());
     for (label, directory) in folders(package)? {
-        for file in files(&directory)? {
-            let name =
-                file.strip_prefix(&directory).unwrap_or(&file).to_string_lossy().into_owned();
-            let bytes =
-                fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-            add(&format!("{label}/{name}"), &bytes);
-        }
+        digest.add_files(&label, &directory)?;
     }
-    Ok(component::hex(&digest.finalize()))
+    Ok(digest.hex())
 }
 
 /// One setting of a manifest as text; empty when it is not there.
@@ -154,7 +198,10 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // A lone package's lock file is counted by what it says, not by its bytes.
-            let ours = !name.starts_with('.') && name != "target" && name != "Cargo.lock";
+            let ours = !name.starts_with('.')
+                && !BUILT.contains(&name.as_str())
+                && !name.ends_with(".parquet")
+                && name != "Cargo.lock";
             if ours && path.is_dir() {
                 open.push(path);
             } else if ours && path.is_file() {

@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 39] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 38] = [
     &["documents", "list"],
     &["documents", "get"],
     &["search"],
+    &["extractor", "new"],
     &["extractor", "build"],
     &["extractor", "inspect"],
     &["extractor", "list"],

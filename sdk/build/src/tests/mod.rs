@@ -2,6 +2,8 @@
 
 mod keys;
 mod packages;
+mod projects;
+mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +58,7 @@ fn only_a_release_at_or_above_the_floor_is_new_enough() {
 #[test]
 fn a_module_without_the_extractor_world_is_refused_with_a_hint() {
     let tree = Tree::new(&[("Cargo.toml", "[package]\nname='x'\n[lib]\ncrate-type=['cdylib']")]);
-    let error = component::wrap(b"\0asm\x01\0\0\0", &tree.package(".")).unwrap_err();
+    let error = component::wrap(b"\0asm\x01\0\0\0", tree.package(".").identity()).unwrap_err();
     assert!(error.to_string().contains("is `quarry_extractor::export!` missing?"), "{error:#}");
 }
 
