@@ -8,6 +8,12 @@ import { rolldown } from "rolldown";
 
 const [entry, sdk, project, witPath, output] = process.argv.slice(2);
 
+// What is wrong is in the message; the stack is that of the tools.
+process.on("uncaughtException", (error) => {
+  console.error(error?.message ?? error);
+  process.exit(1);
+});
+
 const bundle = await rolldown({
   input: entry,
   // Packages come from the project; the SDK is the one that extractor.toml names.
@@ -17,6 +23,7 @@ const bundle = await rolldown({
       "quarry-guest": join(sdk, "src/guest.js"),
     },
     modules: [join(project, "node_modules")],
+    mainFields: ["module", "main"],
   },
   external: /^quarry:/,
   platform: "neutral",

@@ -46,6 +46,8 @@ pub(crate) fn compile(project: &Project, tools: &Tools, work: &Path) -> Result<M
         .env("VIRTUAL_ENV", empty_environment(work)?)
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
+        // Its own stack is of no use to the author of the extractor.
+        .env("RUST_BACKTRACE", "0")
         .current_dir(&project.directory);
     eprintln!("packing {} with componentize-py {COMPONENTIZE}", project.name);
     if !install::run(&mut packer, install::TOOL_LIMIT) {

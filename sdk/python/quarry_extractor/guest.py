@@ -51,13 +51,13 @@ def exports(module: ModuleType, name: str, version: str) -> type:
     # Mistakes in the declarations come out now, not in the host.
     static_description(extractor)
     _keep_what_is_read_late()
-    _without_wasi()
     gc.collect()
 
     class Exports(wit_world.exports.Extractor):
         runner: Runner | None = None
 
         def describe(self) -> str:
+            _without_wasi()
             try:
                 description = Runner(extractor, {}).description
             except ValueError:
@@ -66,6 +66,7 @@ def exports(module: ModuleType, name: str, version: str) -> type:
             return json.dumps(description.to_json())
 
         def configure(self, parameters: str) -> str:
+            _without_wasi()
             try:
                 Exports.runner = Runner(extractor, json.loads(parameters))
             except ValueError as error:
@@ -122,8 +123,6 @@ def _keep_what_is_read_late() -> None:
         raise ValueError
     except ValueError:
         traceback.format_exc()
-    finders = [finder for finder in sys.meta_path if finder is not PathFinder]
-    sys.meta_path[:] = [*finders, _TooLate()]
     for module in list(sys.modules.values()):
         _keep_lines(getattr(module, "__file__", None) or "")
     linecache.checkcache = linecache.updatecache = lambda *_, **__: []
@@ -196,7 +195,14 @@ class _LogLines(io.TextIOBase):
 
 
 def _without_wasi() -> None:
-    """Turns what would trap without a word into exceptions that say what is missing."""
+    """Turns what would trap without a word into exceptions that say what is missing.
+
+    Done when the component runs: while it is built, errors go to a real console.
+    """
+    if isinstance(sys.stdout, _LogLines):
+        return
+    finders = [finder for finder in sys.meta_path if finder is not PathFinder]
+    sys.meta_path[:] = [*finders, _TooLate()]
     log.send_to(host_log.write)
     sys.stdout = _LogLines(3)
     sys.stderr = _LogLines(2)
