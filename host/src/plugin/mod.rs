@@ -5,6 +5,7 @@
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
+pub mod audit;
 mod cache;
 mod column;
 mod component;

@@ -1,0 +1,225 @@
+//! Fixtures of an extractor: rows in `fixtures/NAME.json`, what becomes of them in
+//! `expected/NAME.json`. The format is described in sdk/README.md.
+
+use super::{Made, Rejected, Trial};
+use crate::durable;
+use crate::error::{Code, Context, Error, Result};
+use crate::model::Description;
+use crate::plugin::Input;
+use crate::plugin::rows::{self, Row};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a fixture, of a snapshot, and of a file that a fixture refers to.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The folder with `fixtures/` and `expected/`.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub folder: PathBuf,
+}
+
+/// Rows of one call.
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    /// File name without `.json`.
+    pub name: String,
+    pub path: PathBuf,
+    pub parameters: Value,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    parameters: Value,
+    rows: Vec<Row>,
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// By row, then in the extractor's order.
+    pub documents: Vec<Made>,
+    /// By row.
+    #[serde(default)]
+    pub rejected: Vec<Rejected>,
+}
+
+impl Project {
+    pub fn of(folder: impl Into<PathBuf>) -> Project {
+        Project { folder: folder.into() }
+    }
+
+    pub fn fixtures_folder(&self) -> PathBuf {
+        self.folder.join("fixtures")
+    }
+
+    pub fn expected_path(&self, name: &str) -> PathBuf {
+        self.folder.join("expected").join(format!("{name}.json"))
+    }
+
+    /// The fixtures by name. None at all is an error.
+    pub fn fixtures(&self) -> Result<Vec<Fixture>> {
+        let folder = self.fixtures_folder();
+        let names = names(&folder)?;
+        if names.is_empty() {
+            let message = format!("there is no fixture in {}", folder.display());
+            return Err(Error::new(Code::NotFound, message)
+                .hint("write fixtures/NAME.json: {\"rows\": [{\"text\": \"…\"}]}"));
+        }
+        names.iter().map(|name| Fixture::read(&folder.join(format!("{name}.json")))).collect()
+    }
+
+    /// Snapshots that no fixture belongs to.
+    pub fn unused(&self, fixtures: &[Fixture]) -> Result<Vec<PathBuf>> {
+        let known = |name: &String| fixtures.iter().any(|fixture| fixture.name == *name);
+        let names = names(&self.folder.join("expected"))?;
+        let unused = names.into_iter().filter(|name| !known(name));
+        Ok(unused.map(|name| self.expected_path(&name)).collect())
+    }
+
+    pub fn expected(&self, name: &str) -> Result<Option<Outcome>> {
+        let path = self.expected_path(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let hint = "run again with --update to write it anew";
+        parse(&path).map(Some).map_err(|error| error.hint(hint))
+    }
+
+    /// The snapshot appears whole or not at all.
+    pub fn update(&self, name: &str, outcome: &Outcome) -> Result<PathBuf> {
+        let path = self.expected_path(name);
+        let named = || format!("can not write {}", path.display());
+        let folder = self.folder.join("expected");
+        durable::create_directory(&folder).context(Code::Unavailable, named)?;
+        let staged = folder.join(format!(".{name}.json.tmp-{}", std::process::id()));
+        let written = (|| {
+            let mut file = std::fs::File::create(&staged)?;
+            file.write_all(outcome.render().as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&staged, &path)?;
+            durable::sync_directory(&folder)
+        })();
+        if written.is_err() {
+            // What is left of it says nothing.
+            let _ = std::fs::remove_file(&staged);
+        }
+        written.context(Code::Unavailable, named)?;
+        Ok(path)
+    }
+}
+
+/// The names of the `.json` files in a folder, sorted; none where there is no folder.
+fn names(folder: &Path) -> Result<BTreeSet<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => {
+            let message = format!("can not read {}", folder.display());
+            return Err(Error::new(Code::Unavailable, message).source(error));
+        }
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let entry = entry.context(Code::Unavailable, || format!("can not read {folder:?}"))?;
+        let name = entry.file_name();
+        if let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".json"))
+            && !name.starts_with('.')
+        {
+            names.insert(name.to_string());
+        }
+    }
+    Ok(names)
+}
+
+impl Fixture {
+    pub fn read(path: &Path) -> Result<Fixture> {
+        let File { parameters, rows } = parse(path)?;
+        if rows.is_empty() {
+            let message = format!("{} has no rows", path.display());
+            return Err(Error::invalid(message).field("/rows").hint("give it one at least"));
+        }
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        Ok(Fixture { name, path: path.to_path_buf(), parameters, rows })
+    }
+
+    /// The rows as an extractor of this description takes them. Files are relative to the fixture.
+    pub fn input(&self, description: &Description) -> Result<Input> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let input = rows::input(&description.inputs, &self.rows, &|name| read(&folder.join(name)));
+        input.map_err(|error| {
+            let pointer = format!("/rows{}", error.field_name().unwrap_or_default());
+            let hint = error.hint_text().map(str::to_string);
+            let message = format!("{} does not fit", self.path.display());
+            let error = Error::invalid(message).field(pointer).source(error);
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let named = || format!("can not read {}", path.display());
+    let size = std::fs::metadata(path).context(Code::NotFound, named)?.len();
+    if size > FILE_BYTES_MAX {
+        let message = format!("{} has {size} bytes, at most {FILE_BYTES_MAX}", path.display());
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    std::fs::read(path).context(Code::NotFound, named)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read(path)?;
+    let mut parser = serde_json::Deserializer::from_slice(&text);
+    let parsed = serde_path_to_error::deserialize(&mut parser);
+    let parsed = parsed.map_err(|error| {
+        let pointer = error.path().to_string();
+        let message = format!("{} does not fit", path.display());
+        Error::invalid(message).field(pointer).source(error.into_inner())
+    })?;
+    parser.end().context(Code::Invalid, || format!("{} does not fit", path.display()))?;
+    Ok(parsed)
+}
+
+impl Outcome {
+    pub fn of(trial: &Trial) -> Outcome {
+        Outcome { documents: trial.documents.clone(), rejected: trial.rejected.clone() }
+    }
+
+    /// As JSON with a line for each field, so that a change of one field is a change of one line.
+    pub fn render(&self) -> String {
+        let documents = self.documents.iter().map(|document| {
+            let fields = document.fields.iter();
+            let fields: Vec<String> = fields
+                .map(|(name, value)| format!("        {}: {value}", Value::from(name.as_str())))
+                .collect();
+            let fields = match fields.is_empty() {
+                true => "{}".to_string(),
+                false => format!("{{\n{}\n      }}", fields.join(",\n")),
+            };
+            format!("    {{\n      \"row\": {},\n      \"fields\": {fields}\n    }}", document.row)
+        });
+        let rejected = self.rejected.iter().map(|rejected| {
+            let (code, message) = (rejected.code.as_str(), rejected.message.as_str());
+            let (code, message) = (Value::from(code), Value::from(message));
+            let row = rejected.row;
+            format!("    {{ \"row\": {row}, \"code\": {code}, \"message\": {message} }}")
+        });
+        let list = |items: Vec<String>| match items.is_empty() {
+            true => "[]".to_string(),
+            false => format!("[\n{}\n  ]", items.join(",\n")),
+        };
+        let (documents, rejected) = (list(documents.collect()), list(rejected.collect()));
+        format!("{{\n  \"documents\": {documents},\n  \"rejected\": {rejected}\n}}\n")
+    }
+}
