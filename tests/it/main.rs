@@ -16,3 +16,4 @@ mod store;
 mod support;
 mod tidy;
 mod torture;
+mod trial;

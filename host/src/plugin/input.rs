@@ -355,9 +355,11 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut input = linker.instance("quarry:extractor/input@0.1.0")?;
     input.resource("batch", ResourceType::host::<BatchHandle>(), |_, _| Ok(()))?;
     input.func_wrap("[method]batch.rows", |mut store: Context<'_>, (batch,): (Handle,)| {
+        let _span = store.data().span();
         Ok((store.data_mut().batch(batch.rep())?.rows as u32,))
     })?;
     input.func_wrap("[method]batch.tile", |mut store: Context<'_>, (batch,): (Handle,)| {
+        let _span = store.data().span();
         Ok((store.data_mut().batch(batch.rep())?.tile as u32,))
     })?;
     input.func_wrap(

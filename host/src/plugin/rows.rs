@@ -1,11 +1,11 @@
 //! Rows and documents as JSON: what fixtures hold and what an author is shown.
 //!
-//! An f32 is the shortest decimal that is read back as the same f32, a blob is base64, a sparse
-//! vector `{"indices": [..], "values": [..]}`. Null fields are left out.
+//! An f32 is the shortest decimal that is read back as the same f32, a blob `{"base64": ".."}`, a
+//! sparse vector `{"indices": [..], "values": [..]}`.
 
 use super::{Input, InputColumn, Output, OutputColumn, vectors};
 use crate::error::{Code, Error, Result};
-use crate::model::{self, Field, FieldKind};
+use crate::model::{self, Field, FieldKind, Vector};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{
@@ -59,7 +59,7 @@ fn column(input: &model::Input, rows: &[Row], file: &ReadFile<'_>) -> Result<Inp
     }
     let cells = Cells { name, cells, file };
     let array: ArrayRef = match input.kind {
-        FieldKind::Utf8 => Arc::new(StringArray::from(cells.each("a text", |c| c.text())?)),
+        FieldKind::Utf8 => Arc::new(StringArray::from(cells.each("a text", |c| Ok(c.text()))?)),
         FieldKind::Json => {
             let texts = cells.each("JSON", |cell| Ok(Some(cell.value.to_string())))?;
             Arc::new(StringArray::from(texts))
@@ -74,7 +74,7 @@ fn column(input: &model::Input, rows: &[Row], file: &ReadFile<'_>) -> Result<Inp
             Arc::new(BooleanArray::from(cells.each("true or false", |c| Ok(c.value.as_bool()))?))
         }
         FieldKind::Blob => {
-            let blobs = cells.each("base64 or {\"file\": \"path\"}", |cell| cell.bytes())?;
+            let blobs = cells.each("one of base64, text and file", |cell| cell.bytes())?;
             let blobs: Vec<Option<&[u8]>> = blobs.iter().map(Option::as_deref).collect();
             Arc::new(BinaryArray::from(blobs))
         }
@@ -143,27 +143,19 @@ impl Cells<'_> {
 }
 
 impl Cell<'_> {
-    fn text(&self) -> Result<Option<String>> {
-        if let Some(text) = self.value.as_str() {
-            return Ok(Some(text.to_string()));
-        }
-        let Some(bytes) = self.file()? else { return Ok(None) };
-        String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|error| Error::invalid("the file is not UTF-8").source(error))
+    fn text(&self) -> Option<String> {
+        self.value.as_str().map(str::to_string)
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>> {
-        match self.value.as_str() {
-            Some(text) => Ok(BASE64.decode(text).ok()),
-            None => self.file(),
+        let entry = self.value.as_object().filter(|object| object.len() == 1);
+        let entry = entry.and_then(|object| object.iter().next());
+        match entry.and_then(|(key, value)| Some((key.as_str(), value.as_str()?))) {
+            Some(("base64", text)) => Ok(BASE64.decode(text).ok()),
+            Some(("text", text)) => Ok(Some(text.as_bytes().to_vec())),
+            Some(("file", path)) => (self.file)(path).map(Some),
+            _ => Ok(None),
         }
-    }
-
-    fn file(&self) -> Result<Option<Vec<u8>>> {
-        let path = self.value.as_object().filter(|object| object.len() == 1);
-        let path = path.and_then(|object| object.get("file")).and_then(Value::as_str);
-        path.map(|path| (self.file)(path)).transpose()
     }
 }
 
@@ -171,12 +163,11 @@ fn floats(lanes: &[Value]) -> Option<Vec<f32>> {
     lanes.iter().map(|lane| lane.as_f64().map(|lane| lane as f32)).collect()
 }
 
-/// The documents of an output, in order.
+/// The documents of an output, in order, with all fields.
 pub fn documents(outputs: &[Field], output: &Output) -> Vec<Row> {
     let document = |at: usize| {
         let fields = outputs.iter().zip(&output.columns);
-        let fields = fields.map(|(field, column)| (field.name.clone(), made(field, column, at)));
-        fields.filter(|(_, value)| !value.is_null()).collect()
+        fields.map(|(field, column)| (field.name.clone(), made(field, column, at))).collect()
     };
     (0..output.documents).map(document).collect()
 }
@@ -199,7 +190,39 @@ fn made(field: &Field, column: &OutputColumn, at: usize) -> Value {
     }
 }
 
-/// The rows of an input, whole: referenced blobs are read.
+/// Vectors by the names of their fields.
+pub fn vectors_of(vectors: &[(String, Vector)]) -> Row {
+    let lanes = |lanes: &[f32]| lanes.iter().map(|lane| number(*lane)).collect::<Value>();
+    let shown = |vector: &Vector| match vector {
+        Vector::Dense(dense) => lanes(dense),
+        Vector::Sparse(sparse) => {
+            json!({ "indices": sparse.indices, "values": lanes(&sparse.values) })
+        }
+        Vector::Multi(rows) => rows.iter().map(|row| lanes(row)).collect(),
+    };
+    vectors.iter().map(|(name, vector)| (name.clone(), shown(vector))).collect()
+}
+
+/// A vector that somebody wrote, with each number that stands for an f32 as that f32 is written
+/// here: then equal vectors are equal JSON.
+pub fn as_f32(value: &Value) -> Value {
+    match value {
+        Value::Number(double) => {
+            double.as_f64().map_or(Value::Null, |double| number(double as f32))
+        }
+        Value::Array(items) => items.iter().map(as_f32).collect(),
+        Value::Object(sparse) => {
+            let entry = |(name, value): (&String, &Value)| {
+                let value = if name == "indices" { value.clone() } else { as_f32(value) };
+                (name.clone(), value)
+            };
+            Value::Object(sparse.iter().map(entry).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The rows of an input without null cells, whole: referenced blobs are read.
 pub fn rows(inputs: &[model::Input], input: &Input) -> Result<Vec<Row>> {
     let mut rows = vec![Row::new(); input.rows];
     for (described, column) in inputs.iter().zip(&input.columns) {
@@ -224,7 +247,7 @@ fn referenced(cells: &dyn super::Cells, at: usize) -> Result<Value> {
         return Err(Error::new(Code::TooLarge, message));
     }
     let bytes = cells.read(at, 0, usize::try_from(len).unwrap_or(usize::MAX))?;
-    Ok(BASE64.encode(bytes).into())
+    Ok(json!({ "base64": BASE64.encode(bytes) }))
 }
 
 /// A cell of anything but sparse and multi-vectors.
@@ -241,7 +264,9 @@ fn scalar(kind: FieldKind, array: &ArrayRef, at: usize) -> Value {
         FieldKind::I64 => array.as_primitive::<Int64Type>().value(at).into(),
         FieldKind::F64 => array.as_primitive::<Float64Type>().value(at).into(),
         FieldKind::Bool => array.as_boolean().value(at).into(),
-        FieldKind::Blob => BASE64.encode(array.as_binary::<i32>().value(at)).into(),
+        FieldKind::Blob => {
+            json!({ "base64": BASE64.encode(array.as_binary::<i32>().value(at)) })
+        }
         FieldKind::Dense => lanes(array.as_fixed_size_list(), at),
         FieldKind::Sparse | FieldKind::Multi => Value::Null,
     }

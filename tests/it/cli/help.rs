@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 43] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -16,6 +16,11 @@ const COMMANDS: [&[&str]; 38] = [
     &["documents", "get"],
     &["search"],
     &["extractor", "build"],
+    &["extractor", "check"],
+    &["extractor", "test"],
+    &["extractor", "run"],
+    &["extractor", "bench"],
+    &["extractor", "replay"],
     &["extractor", "inspect"],
     &["extractor", "list"],
     &["doctor"],

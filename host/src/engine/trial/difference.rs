@@ -1,8 +1,9 @@
 //! Where what came out is not what was expected, field by field.
 
 use super::{Made, Outcome};
+use crate::plugin::rows::Row;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::fmt;
 
 /// Characters of a value that are shown.
@@ -11,9 +12,13 @@ const SHOWN_CHARS: usize = 80;
 const LEAD_CHARS: usize = 20;
 
 /// One place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Difference {
-    pub row: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
+    /// Number of the query, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<usize>,
     /// Number of the document within its row; absent where the row itself differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<usize>,
@@ -35,12 +40,14 @@ fn is_zero(count: &usize) -> bool {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "row {}", self.row)?;
-        if let Some(document) = self.document {
-            write!(f, ", document {document}")?;
+        let places = [("row", self.row), ("query", self.query), ("document", self.document)];
+        for (place, number) in places {
+            if let Some(number) = number {
+                write!(f, "{place} {number}, ")?;
+            }
         }
         let (expected, actual) = shown(&self.expected, &self.actual);
-        write!(f, ", {}: expected {expected}, got {actual}", self.field)?;
+        write!(f, "{}: expected {expected}, got {actual}", self.field)?;
         match self.more {
             0 => Ok(()),
             more => write!(f, " (and {more} more)"),
@@ -78,7 +85,7 @@ fn cut(value: &Value, from: usize) -> String {
     }
 }
 
-/// Every difference, by row. Numbers are equal if their values are: `1` is `1.0`.
+/// Every difference, by row, then by query.
 pub fn differences(expected: &Outcome, actual: &Outcome) -> Vec<Difference> {
     let rows = expected.documents.iter().chain(&actual.documents).map(|made| made.row);
     let rejected = expected.rejected.iter().chain(&actual.rejected).map(|rejected| rejected.row);
@@ -87,40 +94,49 @@ pub fn differences(expected: &Outcome, actual: &Outcome) -> Vec<Difference> {
     rows.dedup();
     let mut found = Vec::new();
     for row in rows {
-        let difference = |document, field: &str, expected: Value, actual: Value| Difference {
-            row,
-            document,
-            field: field.to_string(),
-            expected,
-            actual,
-            more: 0,
-        };
+        let place = Difference { row: Some(row), ..Difference::default() };
         let (was, is) = (rejection(expected, row), rejection(actual, row));
         if was != is {
-            found.push(difference(None, "rejected", was, is));
+            found.push(place.at("rejected", was, is));
         }
         let (before, after) = (of_row(expected, row), of_row(actual, row));
         if before.len() != after.len() {
-            let (before, after) = (before.len().into(), after.len().into());
-            found.push(difference(None, "documents", before, after));
+            found.push(place.at("documents", before.len().into(), after.len().into()));
         }
         for (at, (before, after)) in before.iter().zip(&after).enumerate() {
-            let mut names: Vec<&String> = before.fields.keys().chain(after.fields.keys()).collect();
-            names.sort();
-            names.dedup();
-            for name in names {
-                let value = |made: &Made| made.fields.get(name).cloned().unwrap_or_default();
-                let mut places = Vec::new();
-                descend(name, &value(before), &value(after), &mut places);
-                let more = places.len().saturating_sub(1);
-                if let Some((path, before, after)) = places.into_iter().next() {
-                    let first = difference(Some(at), &path, before, after);
-                    found.push(Difference { more, ..first });
-                }
-            }
+            let place = Difference { document: Some(at), ..place.clone() };
+            found.extend(fields(&place, &before.fields, &after.fields));
         }
     }
+    let none = Row::new();
+    for at in 0..expected.queries.len().max(actual.queries.len()) {
+        let place = Difference { query: Some(at), ..Difference::default() };
+        let of = |outcome: &'_ Outcome| outcome.queries.get(at).unwrap_or(&none).clone();
+        found.extend(fields(&place, &of(expected), &of(actual)));
+    }
     found
+}
+
+impl Difference {
+    fn at(&self, field: &str, expected: Value, actual: Value) -> Difference {
+        Difference { field: field.to_string(), expected, actual, ..self.clone() }
+    }
+}
+
+/// The fields in which two documents differ, each once.
+fn fields(place: &Difference, before: &Row, after: &Row) -> Vec<Difference> {
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differs = |name: &String| {
+        let value = |of: &Row| of.get(name).cloned().unwrap_or_default();
+        let mut places = Vec::new();
+        descend(name, &value(before), &value(after), &mut places);
+        let more = places.len().saturating_sub(1);
+        let (field, expected, actual) = places.into_iter().next()?;
+        Some(Difference { more, ..place.at(&field, expected, actual) })
+    };
+    names.into_iter().filter_map(differs).collect()
 }
 
 fn of_row(outcome: &Outcome, row: usize) -> Vec<&Made> {
@@ -146,14 +162,20 @@ fn descend(path: &str, before: &Value, after: &Value, places: &mut Vec<(String, 
             names.sort();
             names.dedup();
             for name in names {
-                let value = |of: &serde_json::Map<String, Value>| of.get(name).cloned();
-                let (before, after) = (value(before), value(after));
-                let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-                descend(&format!("{path}/{name}"), &before, &after, places);
+                let value = |of: &Row| of.get(name).cloned().unwrap_or_default();
+                descend(&format!("{path}/{name}"), &value(before), &value(after), places);
             }
         }
-        (Value::Number(a), Value::Number(b)) if a == b || a.as_f64() == b.as_f64() => {}
+        (Value::Number(a), Value::Number(b)) if same(a, b) => {}
         (before, after) if before == after => {}
         _ => places.push((path.to_string(), before.clone(), after.clone())),
+    }
+}
+
+/// Integers by all their digits, anything else as doubles: `1` is `1.0`, `-0.0` is `0`.
+fn same(a: &Number, b: &Number) -> bool {
+    match a.is_f64() || b.is_f64() {
+        true => a.as_f64() == b.as_f64(),
+        false => a == b,
     }
 }

@@ -30,6 +30,8 @@ pub struct Fixture {
     pub path: PathBuf,
     pub parameters: Value,
     pub rows: Vec<Row>,
+    /// Texts for `embed-query`.
+    pub queries: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +40,8 @@ struct File {
     #[serde(default)]
     parameters: Value,
     rows: Vec<Row>,
+    #[serde(default)]
+    queries: Vec<String>,
 }
 
 /// What a snapshot holds.
@@ -49,6 +53,9 @@ pub struct Outcome {
     /// By row.
     #[serde(default)]
     pub rejected: Vec<Rejected>,
+    /// Vectors by field, for each query of the fixture.
+    #[serde(default)]
+    pub queries: Vec<Row>,
 }
 
 impl Project {
@@ -141,14 +148,27 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
 
 impl Fixture {
     pub fn read(path: &Path) -> Result<Fixture> {
-        let File { parameters, rows } = parse(path)?;
+        let File { parameters, rows, queries } = parse(path)?;
         if rows.is_empty() {
             let message = format!("{} has no rows", path.display());
             return Err(Error::invalid(message).field("/rows").hint("give it one at least"));
         }
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        Ok(Fixture { name, path: path.to_path_buf(), parameters, rows })
+        Ok(Fixture { name, path: path.to_path_buf(), parameters, rows, queries })
+    }
+
+    /// A new fixture; an existing file stays as it is.
+    pub fn write(path: &Path, parameters: &Value, rows: &[Row]) -> Result<()> {
+        let named = || format!("can not write {}", path.display());
+        let shown = |row: &Row| format!("    {}", object(row, 6));
+        let rows: Vec<String> = rows.iter().map(shown).collect();
+        let rows = rows.join(",\n");
+        let text = format!("{{\n  \"parameters\": {parameters},\n  \"rows\": [\n{rows}\n  ]\n}}\n");
+        let mut file = std::fs::File::create_new(path).context(Code::Conflict, named)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .context(Code::Unavailable, named)
     }
 
     /// The rows as an extractor of this description takes them. Files are relative to the fixture.
@@ -192,21 +212,29 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 impl Outcome {
-    pub fn of(trial: &Trial) -> Outcome {
-        Outcome { documents: trial.documents.clone(), rejected: trial.rejected.clone() }
+    pub fn of(trial: &Trial, queries: Vec<Row>) -> Outcome {
+        let (documents, rejected) = (trial.documents.clone(), trial.rejected.clone());
+        Outcome { documents, rejected, queries }
+    }
+
+    /// With vectors as an extractor of this description makes them: `0.10000000149` is `0.1`.
+    pub fn as_made(mut self, description: &Description) -> Outcome {
+        let vectors = description.outputs.iter().filter(|output| output.kind.is_vector());
+        let documents = self.documents.iter_mut().map(|made| &mut made.fields);
+        for fields in documents.chain(&mut self.queries) {
+            for output in vectors.clone() {
+                if let Some(value) = fields.get_mut(&output.name) {
+                    *value = rows::as_f32(value);
+                }
+            }
+        }
+        self
     }
 
     /// As JSON with a line for each field, so that a change of one field is a change of one line.
     pub fn render(&self) -> String {
         let documents = self.documents.iter().map(|document| {
-            let fields = document.fields.iter();
-            let fields: Vec<String> = fields
-                .map(|(name, value)| format!("        {}: {value}", Value::from(name.as_str())))
-                .collect();
-            let fields = match fields.is_empty() {
-                true => "{}".to_string(),
-                false => format!("{{\n{}\n      }}", fields.join(",\n")),
-            };
+            let fields = object(&document.fields, 8);
             format!("    {{\n      \"row\": {},\n      \"fields\": {fields}\n    }}", document.row)
         });
         let rejected = self.rejected.iter().map(|rejected| {
@@ -220,6 +248,23 @@ impl Outcome {
             false => format!("[\n{}\n  ]", items.join(",\n")),
         };
         let (documents, rejected) = (list(documents.collect()), list(rejected.collect()));
-        format!("{{\n  \"documents\": {documents},\n  \"rejected\": {rejected}\n}}\n")
+        let queries = self.queries.iter().map(|query| format!("    {}", object(query, 6)));
+        let queries = match self.queries.is_empty() {
+            true => String::new(),
+            false => format!(",\n  \"queries\": {}", list(queries.collect())),
+        };
+        format!("{{\n  \"documents\": {documents},\n  \"rejected\": {rejected}{queries}\n}}\n")
+    }
+}
+
+/// A line for each entry, indented by `spaces`.
+fn object(fields: &Row, spaces: usize) -> String {
+    let entry = |(name, value): (&String, &Value)| {
+        format!("{:spaces$}{}: {value}", "", Value::from(name.as_str()))
+    };
+    let entries: Vec<String> = fields.iter().map(entry).collect();
+    match entries.is_empty() {
+        true => "{}".to_string(),
+        false => format!("{{\n{}\n{:2$}}}", entries.join(",\n"), "", spaces - 2),
     }
 }
