@@ -119,7 +119,7 @@ fn open_sink(name: &str, data_dir: &Path, handle: &Handle) -> Result<Option<Arc<
 }
 
 /// `extractors/` beside the binary or one folder up, and where packages put them.
-fn folders_beside_the_binary() -> Vec<PathBuf> {
+pub(crate) fn folders_beside_the_binary() -> Vec<PathBuf> {
     let Some(binary) = std::env::current_exe().ok() else { return Vec::new() };
     let Some(folder) = binary.parent() else { return Vec::new() };
     let mut folders = vec![folder.join("extractors")];

@@ -5,6 +5,7 @@ mod config;
 mod damaged;
 mod errors;
 mod examples;
+mod extractor;
 mod help;
 mod hostile;
 mod recovery;

@@ -1,6 +1,7 @@
 //! The sandbox: what is refused before it runs, what is stopped while it runs, and that data
 //! arrives as it was sent.
 
+mod audit;
 mod cache;
 mod components;
 mod descriptions;

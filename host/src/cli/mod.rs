@@ -7,7 +7,8 @@ mod batch;
 mod config;
 mod doctor;
 mod documents;
-mod extractor;
+#[doc(hidden)]
+pub mod extractor;
 #[doc(hidden)]
 pub mod filter;
 mod key;
@@ -74,7 +75,7 @@ enum Command {
     /// Show and check settings
     #[command(subcommand, before_help = "Example: quarry config show --origin")]
     Config(config::Command),
-    /// Build and look at extractors
+    /// Build, check, test, run and look at extractors
     #[command(subcommand, before_help = "Example: quarry extractor list")]
     Extractor(extractor::Command),
     /// Back up, restore, verify, compact, rebuild the data directory, collect garbage

@@ -12,7 +12,7 @@ pub(super) type Column = (&'static str, &'static str);
 /// Widest cell of a table, in characters; longer texts are cut with an ellipsis.
 const CELL_CHARS: usize = 72;
 
-pub(super) fn list(options: &GlobalOptions, rows: &[Value], columns: &[Column]) {
+pub(super) fn list(options: &GlobalOptions, rows: &[Value], columns: &[(&str, &str)]) {
     match options.output {
         Output::Json => line(&Value::from(rows.to_vec())),
         Output::Ndjson => rows.iter().for_each(line),

@@ -29,12 +29,14 @@ pub mod plan;
 mod progress;
 pub mod redo;
 mod registry;
+pub mod replay;
 mod restore;
 mod run;
 mod schedule;
 mod sinker;
 mod step;
 mod submit;
+pub mod trial;
 mod value;
 
 pub use batch::{SUMMARY, collection_states};

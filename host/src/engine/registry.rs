@@ -247,6 +247,20 @@ impl Registry {
         Ok(record)
     }
 
+    /// The component in the search folders that a reference means, without looking at what is
+    /// registered.
+    pub fn find_one(&self, reference: &ExtractorRef) -> Result<Found> {
+        let found = self.find()?;
+        let mut candidates: Vec<(&str, &str)> =
+            found.iter().map(|f| (f.name.as_str(), f.version.as_str())).collect();
+        candidates.sort();
+        candidates.dedup();
+        let (name, version) = choose(reference, &candidates, &self.search)?;
+        let mut found = found.iter();
+        let found = found.find(|f| f.name == name && f.version == version).cloned();
+        found.ok_or_else(|| Error::internal("a chosen extractor vanished"))
+    }
+
     /// Components in the search folders that carry a name. Files that are none are passed over here
     /// and named by `quarry extractor list`.
     pub fn find(&self) -> Result<Vec<Found>> {

@@ -5,7 +5,7 @@ use super::inspect::{self, Inspection, refused};
 use super::instance::{Live, Slot};
 use super::parameters::Parameters;
 use super::state::{self, State};
-use super::{Extractor, Instance, Reason, describe};
+use super::{Extractor, Instance, Limits, Reason, describe};
 use crate::error::{Code, Error, Result};
 use crate::model::Description;
 use std::sync::Arc;
@@ -25,6 +25,14 @@ struct Inner {
     parameters: Parameters,
 }
 
+/// A component that was compiled and fits the contract, as far as types say.
+pub(super) struct Linked {
+    shared: Arc<Shared>,
+    pre: InstancePre<State>,
+    exports: Exports,
+    inspection: Inspection,
+}
+
 /// Where the functions of the `extractor` interface are.
 struct Exports {
     describe: ComponentExportIndex,
@@ -38,18 +46,15 @@ type Configured = TypedFunc<(String,), (std::result::Result<String, String>,)>;
 
 impl Component {
     pub(super) fn load(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self> {
-        let inspection = inspect::check(wasm, &shared.limits)?;
-        let compiled = compile(shared, wasm, &inspection.digest)?;
-        let pre = shared.linker.instantiate_pre(&compiled).map_err(|error| {
-            refused("does not fit the contract")
-                .source(error)
-                .hint("build it with an SDK for this host's version")
-        })?;
-        let interface = inspection.export().unwrap_or_default();
-        let exports = Exports::find(&compiled, interface)?;
-        let description = describe(shared, &pre, &exports)?;
+        let linked = Linked::new(shared, wasm)?;
+        let description = describe::parse(&linked.describe()?, &shared.limits)?;
+        Self::of(linked, description)
+    }
+
+    /// `description` is what the component says of itself.
+    pub(super) fn of(linked: Linked, description: Description) -> Result<Self> {
+        let Linked { shared, pre, exports, inspection } = linked;
         let parameters = Parameters::compile(&description.parameters)?;
-        let shared = shared.clone();
         Ok(Component(Arc::new(Inner { shared, pre, exports, inspection, description, parameters })))
     }
 
@@ -152,15 +157,35 @@ fn store(shared: &Shared) -> Store<State> {
     store
 }
 
-fn describe(shared: &Shared, pre: &InstancePre<State>, exports: &Exports) -> Result<Description> {
-    let mut store = store(shared);
-    let described = (|| {
-        let instance = pre.instantiate(&mut store)?;
-        let describe: Described = instance.get_typed_func(&mut store, exports.describe)?;
-        wasmtime::Result::Ok(describe.call(&mut store, ())?.0)
-    })();
-    let json = described.map_err(|error| failed("describe", &error, store.data_mut()))?;
-    describe::parse(&json, &shared.limits)
+impl Linked {
+    pub(super) fn new(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self> {
+        let inspection = inspect::check(wasm, &shared.limits)?;
+        let compiled = compile(shared, wasm, &inspection.digest)?;
+        let pre = shared.linker.instantiate_pre(&compiled).map_err(|error| {
+            refused("does not fit the contract")
+                .source(error)
+                .hint("build it with an SDK for this host's version")
+        })?;
+        let interface = inspection.export().unwrap_or_default();
+        let exports = Exports::find(&compiled, interface)?;
+        Ok(Linked { shared: shared.clone(), pre, exports, inspection })
+    }
+
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        self.shared.limits.clone()
+    }
+
+    /// What `describe` answers, as it is.
+    pub(super) fn describe(&self) -> Result<String> {
+        let mut store = store(&self.shared);
+        let described = (|| {
+            let instance = self.pre.instantiate(&mut store)?;
+            let index = self.exports.describe;
+            let describe: Described = instance.get_typed_func(&mut store, index)?;
+            wasmtime::Result::Ok(describe.call(&mut store, ())?.0)
+        })();
+        described.map_err(|error| failed("describe", &error, store.data_mut()))
+    }
 }
 
 /// The error of a call that is not about rows.

@@ -60,6 +60,10 @@ impl Host {
         self.0.cache.as_ref().map(|cache| cache.file_name(digest))
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }

@@ -1,6 +1,7 @@
 //! The `batch` resource: Arrow columns as the guest pulls them, without a copy on the host's side.
 
 use super::failure::{Violation, contract};
+use super::meter::until_copied;
 use super::state::{self, State};
 use super::vectors::vector_bytes;
 use super::{Cells, Input, InputColumn, Limits, Reason};
@@ -354,27 +355,34 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut input = linker.instance("quarry:extractor/input@0.1.0")?;
     input.resource("batch", ResourceType::host::<BatchHandle>(), |_, _| Ok(()))?;
     input.func_wrap("[method]batch.rows", |mut store: Context<'_>, (batch,): (Handle,)| {
+        let _span = store.data().span();
         Ok((store.data_mut().batch(batch.rep())?.rows as u32,))
     })?;
     input.func_wrap("[method]batch.tile", |mut store: Context<'_>, (batch,): (Handle,)| {
+        let _span = store.data().span();
         Ok((store.data_mut().batch(batch.rep())?.tile as u32,))
     })?;
     input.func_wrap(
         "[method]batch.varlen",
         |mut store: Context<'_>, (batch, col, from, to): (Handle, u32, u32, u32)| {
-            Ok((store.data_mut().batch(batch.rep())?.varlen(col, from, to)?,))
+            let span = store.data().span();
+            let tile = store.data_mut().batch(batch.rep())?.varlen(col, from, to)?;
+            Ok((Varlen { data: until_copied(tile.data, span), ..tile },))
         },
     )?;
     input.func_wrap(
         "[method]batch.fixed",
         |mut store: Context<'_>, (batch, col, from, to): (Handle, u32, u32, u32)| {
-            Ok((store.data_mut().batch(batch.rep())?.fixed(col, from, to)?,))
+            let span = store.data().span();
+            let tile = store.data_mut().batch(batch.rep())?.fixed(col, from, to)?;
+            Ok((Fixed { data: until_copied(tile.data, span), ..tile },))
         },
     )?;
     input.func_wrap(
         "[method]batch.cell-len",
         |mut store: Context<'_>, (batch, col, row): (Handle, u32, u32)| {
             let started = Instant::now();
+            let _span = store.data().span();
             let len = store.data_mut().batch(batch.rep())?.cell_len(col, row);
             reply(&mut store, started, len)
         },
@@ -383,8 +391,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         "[method]batch.cell-read",
         |mut store: Context<'_>, (batch, col, row, from, len): (Handle, u32, u32, u64, u32)| {
             let started = Instant::now();
+            let span = store.data().span();
             let bytes = store.data_mut().batch(batch.rep())?.cell_read(col, row, from, len);
-            reply(&mut store, started, bytes)
+            reply(&mut store, started, bytes.map(|bytes| until_copied(bytes, span)))
         },
     )
 }

@@ -56,16 +56,21 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
 
 /// Everything that is checked before a component is compiled.
 pub(super) fn check(wasm: &[u8], limits: &Limits) -> Result<Inspection> {
-    let max = limits.component_bytes_max;
-    if wasm.len() > max {
-        let bytes = wasm.len();
+    check_size(wasm, limits)?;
+    let inspection = inspect(wasm)?;
+    check_api(&inspection)?;
+    check_world(&inspection)?;
+    check_imports(&inspection)?;
+    Ok(inspection)
+}
+
+pub(super) fn check_size(wasm: &[u8], limits: &Limits) -> Result<()> {
+    let (bytes, max) = (wasm.len(), limits.component_bytes_max);
+    if bytes > max {
         let hint = "build it with `--release` and strip debug information";
         return Err(refused(format!("has {bytes} bytes, at most {max} are allowed")).hint(hint));
     }
-    let inspection = inspect(wasm)?;
-    check_api(&inspection)?;
-    check_imports(&inspection)?;
-    Ok(inspection)
+    Ok(())
 }
 
 impl Inspection {
@@ -142,8 +147,7 @@ fn check_header(wasm: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn check_api(inspection: &Inspection) -> Result<()> {
-    let exports = inspection.export();
+pub(super) fn check_api(inspection: &Inspection) -> Result<()> {
     let Some(api) = &inspection.api else {
         return Err(wrong_world(inspection));
     };
@@ -161,13 +165,17 @@ fn check_api(inspection: &Inspection) -> Result<()> {
         };
         return Err(refused(message).hint(hint));
     }
-    match exports {
+    Ok(())
+}
+
+pub(super) fn check_world(inspection: &Inspection) -> Result<()> {
+    match inspection.export() {
         Some(_) => Ok(()),
         None => Err(wrong_world(inspection)),
     }
 }
 
-fn check_imports(inspection: &Inspection) -> Result<()> {
+pub(super) fn check_imports(inspection: &Inspection) -> Result<()> {
     let granted = |name: &str| {
         split(name).is_some_and(|(interface, version)| {
             INTERFACES.contains(&interface) && minor(version) == Some(API)

@@ -3,6 +3,7 @@
 use super::component::{Component, failed};
 use super::failure::{Violation, explain, failure};
 use super::input::{Batch, BatchHandle};
+use super::meter::{Meter, Usage};
 use super::output::{Sink, SinkHandle};
 use super::state::{self, State};
 use super::{Failure, Input, Instance, Output, Reason, query};
@@ -43,6 +44,8 @@ pub(super) struct Slot {
     /// Instances made so far.
     generation: u64,
     made: Made,
+    meter: Option<Arc<Meter>>,
+    usage: Usage,
     stop: Arc<AtomicBool>,
 }
 
@@ -73,6 +76,8 @@ impl Slot {
             calls_left,
             generation: 0,
             made: Made::default(),
+            meter: None,
+            usage: Usage::default(),
             stop: Arc::default(),
         })
     }
@@ -111,12 +116,15 @@ impl Slot {
         let sink = Sink::new(input.rows, &self.description, limits, &expected);
         let state = live.store.data_mut();
         state.stop = self.stop.clone();
+        state.meter.clone_from(&self.meter);
         state.batch = Some(batch);
         state.sink = Some(Box::new(sink));
         let call = state.call;
         let handles = (Resource::new_borrow(call), Resource::new_borrow(call));
         let returned = live.run.call(&mut live.store, handles);
         let state = live.store.data_mut();
+        let (host_calls, crossing) = self.meter.as_ref().map(|m| m.take()).unwrap_or_default();
+        self.usage = Usage { memory_bytes: state.limiter.memory, host_calls, crossing };
         state.batch = None;
         let sink = state.sink.take();
         match returned.map_err(|error| explain(&error, state))?.0 {
@@ -152,6 +160,14 @@ impl Instance for Slot {
 
     fn stop_with(&mut self, stop: Arc<AtomicBool>) {
         self.stop = stop;
+    }
+
+    fn meter(&mut self) {
+        self.meter = Some(Arc::default());
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
     }
 
     fn embed_query(&mut self, text: &str) -> Result<Vec<(String, Vector)>> {

@@ -99,6 +99,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     log.func_wrap(
         "write",
         |mut store: StoreContextMut<'_, State>, (level, message): (u32, WasmStr)| {
+            let _span = store.data().span();
             // The text lives in the store, so the log steps out of it while it reads.
             let empty = Log::new(&store.data().limits);
             let mut log = std::mem::replace(&mut store.data_mut().log, empty);

@@ -5,6 +5,7 @@
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
+pub mod audit;
 mod cache;
 mod column;
 mod component;
@@ -15,9 +16,11 @@ mod input;
 mod inspect;
 mod instance;
 mod log;
+mod meter;
 mod output;
 mod parameters;
 mod query;
+pub mod rows;
 mod state;
 mod values;
 mod vectors;
@@ -25,6 +28,7 @@ mod vectors;
 pub use component::Component;
 pub use host::Host;
 pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
+pub use meter::Usage;
 pub use vectors::{vector_bytes, vector_type, vectors};
 
 use crate::error::Result;
@@ -57,6 +61,14 @@ pub trait Instance: Send {
 
     /// Ends running calls soon after `stop` becomes true: they fail then.
     fn stop_with(&mut self, _stop: Arc<AtomicBool>) {}
+
+    /// Counts the host calls of later runs, for [`Instance::usage`].
+    fn meter(&mut self) {}
+
+    /// What the last run took; nothing where that is not known.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 
     /// Vectors for a search text, by output field.
     fn embed_query(&mut self, text: &str) -> Result<Vec<(String, Vector)>>;

@@ -277,6 +277,7 @@ fn with<T>(
     work: impl FnOnce(&mut Sink, &Context<'_>) -> Result<T, Violation>,
 ) -> wasmtime::Result<T> {
     let state = store.data_mut();
+    let _span = state.span();
     let current = state.call == handle.rep();
     let Some(mut sink) = state.sink.take().filter(|_| current) else {
         return Err(contract("used a sink outside of its call").into());

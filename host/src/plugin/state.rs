@@ -3,6 +3,7 @@
 use super::failure::{Violation, contract};
 use super::input::Batch;
 use super::log::Log;
+use super::meter::{Meter, Span};
 use super::output::Sink;
 use super::{Limits, Reason};
 use std::borrow::Cow;
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) sink: Option<Box<Sink>>,
     /// What the host failed to read for the guest in this call.
     pub(super) read_error: Option<String>,
+    /// Counts host calls where somebody wants to know.
+    pub(super) meter: Option<Arc<Meter>>,
     /// Becomes true when nobody wants the answer any more.
     pub(super) stop: Arc<AtomicBool>,
     deadline: Instant,
@@ -47,11 +50,17 @@ impl State {
             batch: None,
             sink: None,
             read_error: None,
+            meter: None,
             stop: Arc::default(),
             deadline: Instant::now(),
             read_left: Duration::ZERO,
             limits,
         }
+    }
+
+    /// Measures a host call until it is dropped.
+    pub(super) fn span(&self) -> Option<Span> {
+        self.meter.as_ref().map(Meter::begin)
     }
 
     /// The batch behind a handle.

@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 39] = [
+const COMMANDS: [&[&str]; 44] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -17,6 +17,11 @@ const COMMANDS: [&[&str]; 39] = [
     &["search"],
     &["extractor", "new"],
     &["extractor", "build"],
+    &["extractor", "check"],
+    &["extractor", "test"],
+    &["extractor", "run"],
+    &["extractor", "bench"],
+    &["extractor", "replay"],
     &["extractor", "inspect"],
     &["extractor", "list"],
     &["doctor"],

@@ -2,6 +2,7 @@
 
 use super::super::options::GlobalOptions;
 use super::super::{DONE, Done, printer};
+use super::{again, roots};
 use crate::error::{Code, Error};
 use clap::Args;
 use serde_json::json;
@@ -9,16 +10,24 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(before_help = "Example: quarry extractor build my-extractor/")]
-/// Compiles a crate to a component: needs cargo; gets the wasm target when it is missing.
+/// Compiles a project to a component: gets the compiler's WebAssembly target when it is missing.
 pub(in crate::cli) struct Arguments {
-    /// Folder of the crate
+    /// Folder of the project
     directory: PathBuf,
     /// Where the component goes
     #[arg(short, long, value_name = "DIR", default_value = "extractors")]
     out: PathBuf,
+    /// Build again whenever a source changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
+    let roots = roots(options, vec![arguments.directory.clone()], &[&arguments.out])?;
+    again(options, arguments.watch, &roots, &mut || once(options, arguments))
+}
+
+fn once(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let request = quarry_build::Request {
         directory: arguments.directory.clone(),
         target: options.data_dir()?.join("build"),

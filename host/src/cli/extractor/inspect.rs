@@ -2,33 +2,35 @@
 
 use super::super::options::GlobalOptions;
 use super::super::{DONE, Done, printer};
-use crate::error::{Code, Context};
-use crate::plugin::{self, Extractor, Host, Limits};
+use super::subject::{Subject, host};
+use crate::plugin::{self, Extractor};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(before_help = "Example: quarry extractor inspect extractors/my-extractor.wasm")]
-/// Digest, API version, imports, inputs, outputs and parameters of a component.
+/// Digest, size, API version, imports, exports, capabilities, inputs, outputs and parameters of a
+/// component, and the limits it would run under.
 pub(in crate::cli) struct Arguments {
-    component: PathBuf,
+    /// Component file, project folder or name@version
+    component: String,
 }
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
-    let path = &arguments.component;
-    let wasm = std::fs::read(path)
-        .context(Code::NotFound, || format!("can not read {}", path.display()))?;
-    let inspection = plugin::inspect(&wasm)?;
-    let host = Host::new(None, Limits::default())?;
-    let component = host.load(&wasm)?;
+    let config = options.settled()?;
+    let subject = Subject::find(options, &config, &arguments.component)?;
+    let inspection = plugin::inspect(&subject.wasm)?;
+    let host = host(&config)?;
+    let component = subject.load(&host)?;
     let description = component.description();
+    let limits = host.limits();
     let value = json!({
         "name": description.name,
         "version": description.version,
         "summary": description.summary,
+        "path": subject.path,
         "digest": inspection.digest,
-        "bytes": wasm.len(),
+        "bytes": subject.wasm.len(),
         "api": inspection.api,
         "imports": inspection.imports,
         "exports": inspection.exports,
@@ -37,23 +39,40 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         "position": description.position,
         "queries": description.queries,
         "capabilities": description.capabilities,
+        "memory_bytes": description.memory_bytes,
+        "limits": {
+            "memory_bytes": limits.memory_bytes_max,
+            "table_elements": limits.table_elements_max,
+            "call_ms": limits.call_ms_max,
+            "output_bytes": limits.output_bytes_max,
+            "documents_per_row": limits.documents_per_row_max,
+            "log_lines": limits.log_lines_max,
+            "log_line_bytes": limits.log_line_bytes_max,
+            "component_bytes": limits.component_bytes_max,
+            "cell_bytes": limits.cell_bytes_max,
+        },
         "parameters": description.parameters,
     });
     printer::one(options, &value, &INSPECTED);
     Ok(DONE)
 }
 
-const INSPECTED: [printer::Column; 12] = [
+const INSPECTED: [printer::Column; 17] = [
     ("name", "/name"),
     ("version", "/version"),
     ("summary", "/summary"),
+    ("path", "/path"),
     ("digest", "/digest"),
     ("bytes", "/bytes"),
     ("api", "/api"),
     ("imports", "/imports"),
+    ("exports", "/exports"),
+    ("capabilities", "/capabilities"),
     ("inputs", "/inputs"),
     ("outputs", "/outputs"),
     ("position", "/position"),
     ("queries", "/queries"),
+    ("memory", "/memory_bytes"),
+    ("limits", "/limits"),
     ("parameters", "/parameters"),
 ];
