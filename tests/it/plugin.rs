@@ -2,6 +2,7 @@
 //! arrives as it was sent.
 
 mod cache;
+mod compiling;
 mod components;
 mod descriptions;
 mod echo;
@@ -10,6 +11,7 @@ mod limits;
 mod parameters;
 mod queries;
 mod scripts;
+mod signatures;
 
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use quarry::plugin::{Component, Extractor, Host, Input, InputColumn, Instance, Limits};

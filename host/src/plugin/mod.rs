@@ -7,6 +7,7 @@
 
 mod cache;
 mod column;
+mod compiler;
 mod component;
 mod describe;
 mod failure;
@@ -18,13 +19,21 @@ mod log;
 mod output;
 mod parameters;
 mod query;
+mod signature;
 mod state;
+mod trust;
 mod values;
 mod vectors;
 
+pub use cache::CACHE_KEY;
+pub use compiler::{
+    COMPILE_COMMAND, CompileLimits, Compiler, answer as compile_answer, own_program,
+};
 pub use component::Component;
 pub use host::Host;
 pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
+pub use signature::{PublicKey, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signature, SigningKey};
+pub use trust::Trust;
 pub use vectors::{vector_bytes, vector_type, vectors};
 
 use crate::error::Result;

@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 42] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -18,6 +18,10 @@ const COMMANDS: [&[&str]; 38] = [
     &["extractor", "build"],
     &["extractor", "inspect"],
     &["extractor", "list"],
+    &["extractor", "install"],
+    &["extractor", "key-gen"],
+    &["extractor", "sign"],
+    &["extractor", "verify"],
     &["doctor"],
     &["admin"],
     &["admin", "backup"],

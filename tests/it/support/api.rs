@@ -97,6 +97,8 @@ impl Bed {
             workers: 2,
             patience: quarry::engine::Patience::default(),
             limits: quarry::plugin::Limits::default(),
+            compiler: None,
+            trust: quarry::plugin::Trust::default(),
         })
         .unwrap();
         if let Some(env) = env {

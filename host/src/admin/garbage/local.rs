@@ -3,14 +3,15 @@
 use super::{Marking, file};
 use crate::error::Result;
 use crate::model::BatchId;
-use crate::plugin::{Host, Limits};
+use crate::plugin::{CACHE_KEY, Host, Limits, SIGNATURE_SUFFIX};
 
 impl Marking<'_> {
-    /// Components that no record and no batch names.
+    /// Components that no record and no batch names, and their signatures.
     pub(super) fn extractors(&mut self) -> Result<()> {
         for found in file::list(&self.home.data_dir.join("extractors"))? {
             let path = format!("extractors/{}", found.name);
-            match found.name.strip_suffix(".wasm").filter(|digest| is_digest(digest)) {
+            let component = found.name.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(&found.name);
+            match component.strip_suffix(".wasm").filter(|digest| is_digest(digest)) {
                 Some(digest) if self.digests.contains(digest) => {}
                 Some(_) => self.orphan(path, found.bytes, "no extractor record names it"),
                 None if found.name.contains(".tmp-") => {
@@ -34,7 +35,7 @@ impl Marking<'_> {
         for found in files {
             let path = format!("cache/{}", found.name);
             let form = found.name.ends_with(".cwasm") || found.name.ends_with(".tmp");
-            match live.contains(&found.name) {
+            match live.contains(&found.name) || found.name == CACHE_KEY {
                 true => {}
                 false if form => {
                     self.orphan(path, found.bytes, "compiled by another engine or for nobody");

@@ -10,6 +10,8 @@ use super::operation::{NoQuery, Table};
 use crate::error::{Code, Error, Result};
 use crate::model::Scope;
 use axum::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{ExtractorModel, Origin, model};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -144,9 +146,20 @@ fn check_unbound(call: &Call) -> Result<()> {
     }
 }
 
-fn upload(call: &Call, _: NoQuery, wasm: &[u8]) -> Result<ExtractorModel> {
+#[derive(Deserialize, JsonSchema)]
+struct UploadQuery {
+    /// The component's `.sig` file, in base64 without padding, with `-` and `_` (RFC 4648 §5).
+    #[schemars(length(max = 32768))]
+    signature: Option<String>,
+}
+
+fn upload(call: &Call, query: UploadQuery, wasm: &[u8]) -> Result<ExtractorModel> {
     check_unbound(call)?;
-    Ok(model(&call.control.add_extractor(wasm)?))
+    let decoded = query.signature.map(|text| URL_SAFE_NO_PAD.decode(text)).transpose();
+    let signature = decoded.map_err(|error| {
+        Error::invalid("the signature is not base64").field("/signature").source(error)
+    })?;
+    Ok(model(&call.control.add_extractor(wasm, signature.as_deref())?))
 }
 
 /// An extractor, and what its component is made of.

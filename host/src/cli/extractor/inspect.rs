@@ -1,6 +1,6 @@
 //! `quarry extractor inspect`.
 
-use super::super::options::GlobalOptions;
+use super::super::options::{GlobalOptions, compiler};
 use super::super::{DONE, Done, printer};
 use crate::error::{Code, Context};
 use crate::plugin::{self, Extractor, Host, Limits};
@@ -20,7 +20,8 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let wasm = std::fs::read(path)
         .context(Code::NotFound, || format!("can not read {}", path.display()))?;
     let inspection = plugin::inspect(&wasm)?;
-    let host = Host::new(None, Limits::default())?;
+    let compiler = compiler(&options.settled()?);
+    let host = Host::with_compiler(None, Limits::default(), compiler)?;
     let component = host.load(&wasm)?;
     let description = component.description();
     let value = json!({
