@@ -32,8 +32,8 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, target)?;
     match target.parent() {
-        Some(folder) => sync_directory(folder),
-        None => Ok(()),
+        Some(folder) if !folder.as_os_str().is_empty() => sync_directory(folder),
+        _ => sync_directory(Path::new(".")),
     }
 }
 

@@ -17,6 +17,7 @@ mod peers;
 mod restart;
 mod run;
 mod runs;
+mod start;
 #[path = "../torture/mod.rs"]
 #[allow(dead_code, reason = "some of it is for the tests")]
 mod torture;
@@ -34,6 +35,7 @@ const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
 bench restart [--work DIR] [--repeat N]
+bench start [--work DIR] [--repeat N]
 bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N] [--watchers N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
@@ -67,6 +69,7 @@ fn main() -> Result<()> {
             api::run(&options, &manifest(&options)?)
         }
         Some("restart") => restart::run(&parse(words)?),
+        Some("start") => start::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
         Some("torture") => {
             let work = parse(std::iter::empty())?.work.with_file_name("torture");

@@ -11,6 +11,7 @@ mod config;
 mod manifest;
 mod model;
 mod plugin;
+mod registry;
 mod sink;
 mod store;
 mod support;

@@ -50,7 +50,7 @@ pub struct Config {
     #[schemars(range(min = 1))]
     pub compile_seconds_max: u64,
     /// Bytes of memory that compiling one extractor may take, by address space.
-    #[schemars(range(min = 67_108_864))]
+    #[schemars(range(min = 268_435_456))]
     pub compile_memory_bytes_max: u64,
     /// Seconds to wait for a store or sink that is out of reach, or for a full disk.
     pub patience: u64,

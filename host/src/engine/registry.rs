@@ -2,7 +2,10 @@
 //! What a batch uses is registered: `name@version` is bound to one digest from then on.
 //! **Invariant:** nothing of a component is compiled or run before [`Trust`] has let it in.
 
+mod assets;
 mod signatures;
+
+pub use assets::AssetStore;
 
 use super::plan::Pinned;
 use crate::durable;
@@ -46,6 +49,11 @@ impl Registry {
     /// Lets in what `trust` says, instead of everything.
     pub fn trusting(self, trust: Trust) -> Registry {
         Registry { trust, ..self }
+    }
+
+    /// The files that belong to registered components.
+    pub fn assets(&self) -> AssetStore {
+        AssetStore::new(self.directory.clone())
     }
 
     /// Extractors that are given as values instead of components: natively compiled ones.
@@ -228,6 +236,7 @@ impl Registry {
                 .source(digests)
                 .hint("versions are immutable: raise the version and build it again"));
         }
+        self.check_assets(component.inspection(), None)?;
         let record = self.write(&component, wasm, signature, store, env)?;
         self.keep(Arc::new(component));
         Ok(record)
@@ -264,7 +273,10 @@ impl Registry {
         let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         match store.extractor(&file.name, &file.version)? {
             Some(known) => Ok(known),
-            None => self.write(&component, &wasm, signature.as_deref(), store, env),
+            None => {
+                self.check_assets(component.inspection(), Some(&file.path))?;
+                self.write(&component, &wasm, signature.as_deref(), store, env)
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
+mod asset;
 mod cache;
 mod column;
 mod compiler;
@@ -25,6 +26,7 @@ mod trust;
 mod values;
 mod vectors;
 
+pub use asset::{ASSET_BYTES_MAX, ASSETS_SECTION, AssetEntry, with_assets};
 pub use cache::CACHE_KEY;
 pub use compiler::{
     COMPILE_COMMAND, CompileLimits, Compiler, answer as compile_answer, own_program,

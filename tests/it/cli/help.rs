@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 44] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 42] = [
     &["extractor", "list"],
     &["extractor", "install"],
     &["extractor", "key-gen"],
+    &["extractor", "pull"],
+    &["extractor", "push"],
     &["extractor", "sign"],
     &["extractor", "verify"],
     &["doctor"],

@@ -1,15 +1,23 @@
 //! Files of the data directory besides objects.
 
 use super::{Marking, file};
-use crate::error::Result;
+use crate::error::{Code, Context, Result};
 use crate::model::BatchId;
-use crate::plugin::{CACHE_KEY, Host, Limits, SIGNATURE_SUFFIX};
+use crate::plugin::{CACHE_KEY, Host, Limits, SIGNATURE_SUFFIX, inspect};
+use std::collections::BTreeSet;
 
 impl Marking<'_> {
-    /// Components that no record and no batch names, and their signatures.
+    /// Components that no record and no batch names, their signatures and files.
     pub(super) fn extractors(&mut self) -> Result<()> {
+        let assets = self.assets();
         for found in file::list(&self.home.data_dir.join("extractors"))? {
             let path = format!("extractors/{}", found.name);
+            if let Some(asset) = found.name.strip_prefix("assets/").filter(|name| is_digest(name)) {
+                if assets.as_ref().is_ok_and(|assets| !assets.contains(asset)) {
+                    self.orphan(path, found.bytes, "no registered extractor names it");
+                }
+                continue;
+            }
             let component = found.name.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(&found.name);
             match component.strip_suffix(".wasm").filter(|digest| is_digest(digest)) {
                 Some(digest) if self.digests.contains(digest) => {}
@@ -21,6 +29,22 @@ impl Marking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Files that registered components name; not known as long as one of those can not be read.
+    fn assets(&self) -> Result<BTreeSet<String>> {
+        let mut assets = BTreeSet::new();
+        for digest in &self.digests {
+            let path = self.home.component(digest);
+            if !path.exists() {
+                continue;
+            }
+            let named = || format!("can not read {}", path.display());
+            let wasm = std::fs::read(&path).context(Code::Unavailable, named)?;
+            let entries = inspect(&wasm)?.assets;
+            assets.extend(entries.iter().map(|entry| entry.sha256().to_string()));
+        }
+        Ok(assets)
     }
 
     /// Compiled components of other engines, or of extractors that are gone.

@@ -6,6 +6,9 @@ mod inspect;
 mod install;
 mod key_gen;
 mod list;
+mod pull;
+mod push;
+mod remote;
 mod sign;
 mod verify;
 
@@ -20,6 +23,8 @@ pub(super) enum Command {
     Install(install::Arguments),
     KeyGen(key_gen::Arguments),
     List(list::Arguments),
+    Pull(pull::Arguments),
+    Push(push::Arguments),
     Sign(sign::Arguments),
     Verify(verify::Arguments),
 }
@@ -31,6 +36,8 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Install(arguments) => install::run(options, arguments),
         Command::KeyGen(arguments) => key_gen::run(options, arguments),
         Command::List(arguments) => list::run(options, arguments),
+        Command::Pull(arguments) => pull::run(options, arguments),
+        Command::Push(arguments) => push::run(options, arguments),
         Command::Sign(arguments) => sign::run(options, arguments),
         Command::Verify(arguments) => verify::run(options, arguments),
     }

@@ -161,7 +161,13 @@ enum Ended {
 
 fn ended(status: ExitStatus, mut answer: Vec<u8>, complaint: &str) -> Ended {
     let short_of_memory = |text: &str| {
-        let signs = ["memory allocation", "Cannot allocate memory", "out of memory", "os error 11"];
+        let signs = [
+            "memory allocation",
+            "Cannot allocate memory",
+            "out of memory",
+            // No address space for another thread's stack.
+            "Resource temporarily unavailable",
+        ];
         signs.iter().any(|sign| text.contains(sign))
     };
     match (status.signal(), status.code()) {
