@@ -1,11 +1,11 @@
 //! Extractors as packages in OCI registries, with the media types that WebAssembly components have
-//! there (CNCF Wasm OCI artifact layout): one layer with the component, and a configuration that
-//! says what it imports and exports. The signature is an artifact of its own, under a tag that is
+//! there (CNCF Wasm OCI artifact layout): the first layer is the component, the others are its
+//! assets, and a configuration says what it imports and exports. The signature is an artifact of its own, under a tag that is
 //! made from the digest of the package, and names the package as its subject.
 
 use crate::client::oci::{Descriptor, Manifest, Reference, Registry};
 use crate::error::{Code, Context, Error, Result};
-use crate::plugin::{Inspection, SIGNATURE_BYTES_MAX, Trust, inspect};
+use crate::plugin::{AssetEntry, Inspection, SIGNATURE_BYTES_MAX, Trust, inspect};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const VERSION: &str = "org.opencontainers.image.version";
 /// The same component gives the same package, so there is no time in it.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
-/// What a package is made of, or was found to be made of.
+/// What a package is made of, besides assets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Package {
     pub wasm: Vec<u8>,
@@ -40,12 +40,13 @@ pub struct Placed {
     pub signed: bool,
 }
 
-/// Puts a package there. Without a tag, it is the version; a version that is there already can
+/// Puts a package there, with the files that `asset` reads. Without a tag, it is the version; a version that is there already can
 /// not become another package.
 pub fn push(
     registry: &Registry,
     reference: &Reference,
     package: &Package,
+    asset: &dyn Fn(&AssetEntry) -> Result<Vec<u8>>,
     annotations: &BTreeMap<String, String>,
 ) -> Result<Placed> {
     let inspection = inspect(&package.wasm)?;
@@ -61,7 +62,8 @@ pub fn push(
     let mut layer = Descriptor::of(COMPONENT_TYPE, &package.wasm);
     layer.annotations.insert(TITLE.to_string(), format!("{name}.wasm"));
     let config = config(&inspection, &layer)?;
-    let mut manifest = Manifest::new(Descriptor::of(CONFIG_TYPE, &config), vec![layer]);
+    let layers = [layer].into_iter().chain(inspection.assets.iter().map(described)).collect();
+    let mut manifest = Manifest::new(Descriptor::of(CONFIG_TYPE, &config), layers);
     manifest.annotations = annotations.clone();
     manifest.annotations.insert(TITLE.to_string(), name.clone());
     manifest.annotations.insert(VERSION.to_string(), version.clone());
@@ -69,12 +71,16 @@ pub fn push(
     if let Some((there, digest)) = there
         && there.to_json()? != manifest.to_json()?
     {
-        let message = format!("there is another {reference} already");
+        let (registry, repository) = (reference.registry(), reference.repository());
+        let message = format!("there is another {registry}/{repository}:{tag} already");
         return Err(Error::new(Code::Conflict, message)
             .source(format!("it is {digest}"))
             .hint("versions are immutable: raise the version and build it again"));
     }
     registry.push_blob(COMPONENT_TYPE, &package.wasm)?;
+    for entry in &inspection.assets {
+        registry.push_blob(&entry.media_type, &asset(entry)?)?;
+    }
     registry.push_blob(CONFIG_TYPE, &config)?;
     let placed = registry.push_manifest(tag, &manifest)?;
     let pinned = placed.digest.clone();
@@ -90,12 +96,14 @@ pub fn push(
     })
 }
 
-/// Fetches a package of which nothing is larger than allowed. Every byte has the digest that the
+/// Fetches a package of which nothing is larger than allowed; `keep` gets its assets, one by one,
+/// before anything is known of the signature. Every byte has the digest that the
 /// manifest says, and the manifest the one that was asked for.
 pub fn pull(
     registry: &Registry,
     reference: &Reference,
     component_bytes_max: usize,
+    keep: &mut dyn FnMut(&AssetEntry, Vec<u8>) -> Result<()>,
 ) -> Result<(Package, Placed)> {
     let wanted = reference.wanted().ok_or_else(|| {
         Error::invalid(format!("{reference} names no version"))
@@ -104,9 +112,9 @@ pub fn pull(
     let (manifest, digest) = registry
         .manifest(wanted)?
         .ok_or_else(|| Error::new(Code::NotFound, format!("there is no {reference}")))?;
-    let mut components = manifest.layers.iter().filter(|layer| layer.media_type == COMPONENT_TYPE);
-    let (Some(layer), None) = (components.next(), components.next()) else {
-        let message = format!("{reference} is no package of one WebAssembly component");
+    let first = manifest.layers.first();
+    let Some(layer) = first.filter(|layer| layer.media_type == COMPONENT_TYPE) else {
+        let message = format!("{reference} is no package of a WebAssembly component");
         return Err(Error::new(Code::Extractor, message));
     };
     let wasm = registry.blob(layer, component_bytes_max)?;
@@ -116,6 +124,14 @@ pub fn pull(
         check_tag(tag, &name, &version)?;
     }
     let signature = pull_signature(registry, &digest)?;
+    for entry in &inspection.assets {
+        if !manifest.layers.iter().any(|layer| layer.digest == entry.digest) {
+            let message = format!("the asset `{}` is not in the package {reference}", entry.name);
+            return Err(Error::new(Code::Extractor, message).hint("push it again"));
+        }
+        let bytes = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+        keep(entry, registry.blob(&described(entry), bytes)?)?;
+    }
     let placed = Placed {
         name,
         version,
@@ -144,6 +160,16 @@ fn pull_signature(registry: &Registry, digest: &str) -> Result<Option<Vec<u8>>> 
         Error::new(Code::Extractor, format!("{tag} is no signature of an extractor"))
     })?;
     registry.blob(layer, SIGNATURE_BYTES_MAX).map(Some)
+}
+
+/// As the component names it: its digest and size are what counts.
+fn described(entry: &AssetEntry) -> Descriptor {
+    Descriptor {
+        media_type: entry.media_type.clone(),
+        digest: entry.digest.clone(),
+        size: entry.bytes,
+        annotations: BTreeMap::from([(TITLE.to_string(), entry.name.clone())]),
+    }
 }
 
 /// cosign's own signatures are at `sha256-….sig`: both have room.

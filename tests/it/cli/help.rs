@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 44] = [
+const COMMANDS: [&[&str]; 45] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -20,6 +20,7 @@ const COMMANDS: [&[&str]; 44] = [
     &["extractor", "list"],
     &["extractor", "install"],
     &["extractor", "key-gen"],
+    &["extractor", "pack"],
     &["extractor", "pull"],
     &["extractor", "push"],
     &["extractor", "sign"],

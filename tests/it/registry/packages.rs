@@ -206,7 +206,7 @@ fn what_is_no_package_is_refused_before_it_is_fetched() {
         ("large", 2, "has more than 4194304 bytes"),
         ("index", 2, "this is no manifest of a package"),
         ("text", 2, "this is no manifest of a package"),
-        ("image", 1, "is no package of one WebAssembly component"),
+        ("image", 1, "is no package of a WebAssembly component"),
         ("path", 2, "is no digest"),
         ("9.9.9", 1, "the tag 9.9.9 is not the version of redact-pii@1.0.0"),
     ] {

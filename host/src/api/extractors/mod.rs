@@ -9,6 +9,7 @@ use super::listing::{Pagination, Paging, Wanted};
 use super::operation::{NoQuery, Table};
 use crate::error::{Code, Error, Result};
 use crate::model::Scope;
+use crate::plugin::ASSET_BYTES_MAX;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -60,6 +61,16 @@ pub(super) fn declare(table: &mut Table) {
             "Register a WebAssembly component",
             COMPONENT_BYTES_MAX,
             upload,
+        )
+        .scope(Scope::Admin);
+    table
+        .upload(
+            Method::POST,
+            "/v1/extractor-assets",
+            "upload_extractor_asset",
+            "Keep a file that an extractor will name by its digest",
+            ASSET_BYTES_MAX as usize,
+            upload_asset,
         )
         .scope(Scope::Admin);
     let one = "/v1/extractors/{extractor}";
@@ -160,6 +171,20 @@ fn upload(call: &Call, query: UploadQuery, wasm: &[u8]) -> Result<ExtractorModel
         Error::invalid("the signature is not base64").field("/signature").source(error)
     })?;
     Ok(model(&call.control.add_extractor(wasm, signature.as_deref())?))
+}
+
+/// A file that is kept.
+#[derive(Serialize, JsonSchema)]
+struct KeptAsset {
+    /// `sha256:` and 64 hexadecimal digits.
+    digest: String,
+    bytes: u64,
+}
+
+fn upload_asset(call: &Call, _: NoQuery, bytes: &[u8]) -> Result<KeptAsset> {
+    check_unbound(call)?;
+    let digest = call.control.engine.registry.keep_asset(bytes)?;
+    Ok(KeptAsset { digest: format!("sha256:{digest}"), bytes: bytes.len() as u64 })
 }
 
 /// An extractor, and what its component is made of.

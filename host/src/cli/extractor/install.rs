@@ -3,8 +3,9 @@
 use super::super::options::GlobalOptions;
 use super::super::reach::{Ask, Reach, Server};
 use super::super::{DONE, Done, printer};
-use super::file;
+use super::{assets, file};
 use crate::error::Result;
+use crate::plugin::inspect;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
@@ -13,8 +14,8 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(before_help = "Example: quarry extractor install my-extractor.wasm")]
-/// Registers a component, with its signature if there is one: from then on its name and version
-/// mean exactly this component.
+/// Registers a component, with its signature and assets if there are some: from then on its name
+/// and version mean exactly this component.
 pub(in crate::cli) struct Arguments {
     component: PathBuf,
     /// File with the signature; COMPONENT.sig by default
@@ -28,6 +29,10 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let wasm = file::component(&arguments.component)?;
     let signature = file::signature(&arguments.component, arguments.signature.as_ref())?;
     let reach = arguments.server.reach(options, true)?;
+    for entry in &inspect(&wasm)?.assets {
+        let bytes = assets::read(&assets::folder(&arguments.component), entry)?;
+        assets::send(&reach, bytes)?;
+    }
     let registered = register(&reach, wasm, signature.as_deref())?;
     printer::one(options, &registered, &REGISTERED);
     Ok(DONE)

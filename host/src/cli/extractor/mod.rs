@@ -1,11 +1,13 @@
 //! `quarry extractor`: one file a subcommand.
 
+mod assets;
 mod build;
 mod file;
 mod inspect;
 mod install;
 mod key_gen;
 mod list;
+mod pack;
 mod pull;
 mod push;
 mod remote;
@@ -23,6 +25,7 @@ pub(super) enum Command {
     Install(install::Arguments),
     KeyGen(key_gen::Arguments),
     List(list::Arguments),
+    Pack(pack::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
     Sign(sign::Arguments),
@@ -36,6 +39,7 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Install(arguments) => install::run(options, arguments),
         Command::KeyGen(arguments) => key_gen::run(options, arguments),
         Command::List(arguments) => list::run(options, arguments),
+        Command::Pack(arguments) => pack::run(options, arguments),
         Command::Pull(arguments) => pull::run(options, arguments),
         Command::Push(arguments) => push::run(options, arguments),
         Command::Sign(arguments) => sign::run(options, arguments),

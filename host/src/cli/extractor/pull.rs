@@ -5,7 +5,7 @@ use super::super::reach::Server;
 use super::super::{DONE, Done, printer};
 use super::push::{PLACED, shown};
 use super::remote::Remote;
-use super::{file, install};
+use super::{assets, file, install};
 use crate::durable;
 use crate::error::{Code, Context};
 use crate::package;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     remote: Remote,
-    /// Write it to a file, with its signature beside, instead of registering it
+    /// Write it to a file, with signature and assets beside, instead of registering it
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -29,23 +29,28 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let (reference, registry) = arguments.remote.open()?;
-    let (pulled, placed) =
-        package::pull(&registry, &reference, Limits::default().component_bytes_max)?;
-    let signature = pulled.signature.as_deref();
-    match &arguments.out {
+    let bytes_max = Limits::default().component_bytes_max;
+    let placed = match &arguments.out {
         Some(path) => {
+            let folder = assets::folder(path);
+            let mut keep = |entry: &_, bytes: Vec<u8>| assets::write(&folder, entry, &bytes);
+            let (pulled, placed) = package::pull(&registry, &reference, bytes_max, &mut keep)?;
             let named = || format!("can not write {}", path.display());
-            durable::write(path, &pulled.wasm).context(Code::Unavailable, named)?;
-            if let Some(signature) = signature {
+            if let Some(signature) = &pulled.signature {
                 let beside = file::signature_path(path);
                 durable::write(&beside, signature).context(Code::Unavailable, named)?;
             }
+            durable::write(path, &pulled.wasm).context(Code::Unavailable, named)?;
+            placed
         }
         None => {
             let reach = arguments.server.reach(options, true)?;
-            install::register(&reach, pulled.wasm, signature)?;
+            let mut keep = |_: &_, bytes| assets::send(&reach, bytes);
+            let (pulled, placed) = package::pull(&registry, &reference, bytes_max, &mut keep)?;
+            install::register(&reach, pulled.wasm, pulled.signature.as_deref())?;
+            placed
         }
-    }
+    };
     printer::one(options, &shown(&placed), &PLACED);
     Ok(DONE)
 }

@@ -2,8 +2,8 @@
 
 use super::super::options::GlobalOptions;
 use super::super::{DONE, Done, printer};
-use super::file;
 use super::remote::{Remote, annotation};
+use super::{assets, file};
 use crate::error::Result;
 use crate::package::{self, Package, Placed};
 use clap::Args;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 #[command(
     before_help = "Example: quarry extractor push ghcr.io/acme/my-extractor my-extractor.wasm"
 )]
-/// Puts a component into an OCI registry, with its signature if there is one. The tag is the
-/// version unless another one is named.
+/// Puts a component into an OCI registry, with its signature and assets if there are some. The tag
+/// is the version unless another one is named.
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     remote: Remote,
@@ -37,7 +37,9 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         wasm: file::component(&arguments.component)?,
         signature: file::signature(&arguments.component, arguments.signature.as_ref())?,
     };
-    let placed = package::push(&registry, &reference, &package, &annotations)?;
+    let folder = assets::folder(&arguments.component);
+    let read = |entry: &_| assets::read(&folder, entry);
+    let placed = package::push(&registry, &reference, &package, &read, &annotations)?;
     printer::one(options, &shown(&placed), &PLACED);
     Ok(DONE)
 }
