@@ -1,8 +1,10 @@
 //! Extractors on their way: signed, pushed to registries, pulled from them, and let in or not.
 
+mod assets;
 mod entry;
 mod packages;
 mod real;
+mod rest;
 
 use crate::cli::notes;
 use crate::support::quarry::{Answer, Bench, binary, components};

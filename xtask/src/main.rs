@@ -7,6 +7,7 @@ mod demo;
 mod guests;
 mod host;
 mod lint;
+mod registry;
 mod steps;
 mod test;
 mod tree;

@@ -1,4 +1,4 @@
-//! The same against Debian's `docker-registry`, where it is installed: what our own registry of the
+//! The same against Debian's `docker-registry`, where there is one: what our own registry of the
 //! tests takes might be nobody else's idea of the specification.
 
 use super::{Site, read, redact};
@@ -19,7 +19,11 @@ impl Drop for DockerRegistry {
     }
 }
 
+/// The one that `./x test` fetched, else one that is installed.
 fn program() -> Option<PathBuf> {
+    if let Some(fetched) = std::env::var_os("QUARRY_DOCKER_REGISTRY") {
+        return Some(fetched.into());
+    }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join("docker-registry")).find(|p| p.is_file())
 }
