@@ -8,7 +8,7 @@ use crate::durable;
 use crate::engine::{Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
-use crate::plugin::{Host, Limits};
+use crate::plugin::{Compiler, Host, Limits, Trust};
 use crate::sink::{self, SinkSpec, VectorSink};
 use crate::store::{DirectoryLock, Store};
 use std::collections::HashMap;
@@ -32,6 +32,10 @@ pub struct Settings {
     pub workers: usize,
     pub patience: Patience,
     pub limits: Limits,
+    /// Components are compiled in this process if absent.
+    pub compiler: Option<Compiler>,
+    /// Which extractors are let in.
+    pub trust: Trust,
 }
 
 pub struct App {
@@ -47,10 +51,12 @@ impl App {
     pub fn open(settings: &Settings) -> Result<App> {
         let own = || settings.data_dir.join("cache");
         let cache = settings.cache_dir.clone().unwrap_or_else(own);
-        let host = Host::new(Some(cache), settings.limits.clone())?;
+        let compiler = settings.compiler.clone();
+        let host = Host::with_compiler(Some(cache), settings.limits.clone(), compiler)?;
         let mut search = settings.extractors.clone();
         search.extend(folders_beside_the_binary());
-        let registry = Registry::new(host, settings.data_dir.join("extractors"), search);
+        let registry = Registry::new(host, settings.data_dir.join("extractors"), search)
+            .trusting(settings.trust.clone());
         Self::with_registry(settings, registry)
     }
 

@@ -1,4 +1,6 @@
-//! Requests to a server that runs, for commands. All calls block.
+//! Requests of commands: to a server that runs, and to registries of packages. All calls block.
+
+pub mod oci;
 
 use crate::error::{Code, Context, Error, Result};
 use reqwest::redirect::Policy;

@@ -2,7 +2,7 @@
 //! synced too. Creating or renaming syncs nothing.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Makes durable what a directory lists.
@@ -22,6 +22,19 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file with these bytes, whole or not at all: temporary name, fsync, rename, fsync of the folder.
+pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = target.with_added_extension(format!("tmp-{}", std::process::id()));
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, target)?;
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => sync_directory(folder),
+        _ => sync_directory(Path::new(".")),
+    }
 }
 
 /// Everything in a directory and below.

@@ -18,6 +18,7 @@ mod peers;
 mod restart;
 mod run;
 mod runs;
+mod start;
 #[path = "../torture/mod.rs"]
 #[allow(dead_code, reason = "some of it is for the tests")]
 mod torture;
@@ -36,6 +37,7 @@ bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink non
 [--repeat N] [--peers DIR]
 bench restart [--work DIR] [--repeat N]
 bench languages
+bench start [--work DIR] [--repeat N]
 bench api [--rows N] [--manifest DIR] [--work DIR] [--sink none|edge] [--repeat N] [--watchers N]
 
   --rows N        size of the generated manifest (1000, 10000 or 100000 have known digests)
@@ -70,6 +72,7 @@ fn main() -> Result<()> {
         }
         Some("languages") => languages::run(),
         Some("restart") => restart::run(&parse(words)?),
+        Some("start") => start::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
         Some("torture") => {
             let work = parse(std::iter::empty())?.work.with_file_name("torture");

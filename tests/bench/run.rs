@@ -79,6 +79,8 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         patience: Patience::default(),
         limits: Limits::default(),
+        compiler: None,
+        trust: quarry::plugin::Trust::default(),
     };
     let app = match variant.as_str() {
         "native" => {

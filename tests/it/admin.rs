@@ -35,6 +35,8 @@ pub(crate) fn settings(data: &Path) -> Settings {
         cache_dir: None,
         patience: Patience::default(),
         limits: Limits::default(),
+        compiler: None,
+        trust: quarry::plugin::Trust::default(),
     }
 }
 

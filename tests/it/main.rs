@@ -12,6 +12,7 @@ mod languages;
 mod manifest;
 mod model;
 mod plugin;
+mod registry;
 mod sink;
 mod store;
 mod support;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cache;
+mod compiling;
 mod components;
 mod descriptions;
 mod echo;
@@ -11,6 +12,7 @@ mod limits;
 mod parameters;
 mod queries;
 mod scripts;
+mod signatures;
 
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use quarry::plugin::{Component, Extractor, Host, Input, InputColumn, Instance, Limits};

@@ -28,7 +28,7 @@ const OWNERS: [(&str, &[&str]); 9] = [
 const LAYERS: [&[&str]; 7] = [
     &["model", "error", "config", "env", "durable"],
     &["store", "artifact", "manifest", "plugin", "sink", "webhook", "client"],
-    &["engine"],
+    &["engine", "package"],
     &["control"],
     &["app", "api"],
     &["admin"],

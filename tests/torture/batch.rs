@@ -122,6 +122,8 @@ pub(crate) fn settings(data: &Path, sink: &str, workers: usize) -> Settings {
         workers,
         patience: Patience::default(),
         limits: Limits::default(),
+        compiler: None,
+        trust: quarry::plugin::Trust::default(),
     }
 }
 

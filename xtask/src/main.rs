@@ -8,6 +8,7 @@ mod guests;
 mod host;
 mod languages;
 mod lint;
+mod registry;
 mod steps;
 mod test;
 mod tree;

@@ -8,7 +8,7 @@ use toml::Table;
 
 use crate::steps::Steps;
 use crate::tree::Tree;
-use crate::{cargo, client, guests, host, languages};
+use crate::{cargo, client, guests, host, languages, registry};
 
 pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
     let mut steps = Steps::default();
@@ -33,7 +33,11 @@ pub(crate) fn run(tree: &Tree, filters: &[String]) -> Result<()> {
         steps.run("tests of the host", || {
             // Where `cargo test` would start it.
             let folder = tree.root.join("host");
-            cargo::check(host.command(tree, &host.tests).current_dir(folder).args(filters))
+            let mut tests = host.command(tree, &host.tests);
+            if let Some(registry) = registry::program(tree) {
+                tests.env("QUARRY_DOCKER_REGISTRY", registry);
+            }
+            cargo::check(tests.current_dir(folder).args(filters))
         });
         let wanted = |name: &str| {
             filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))

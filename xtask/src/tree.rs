@@ -55,6 +55,15 @@ impl Tree {
     }
 }
 
+/// The files directly in a folder, sorted; none when it is not there.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    found.sort();
+    found
+}
+
 /// The folders directly below one, sorted; none when it is not there.
 pub(crate) fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();

@@ -121,7 +121,12 @@ impl Home {
         std::fs::create_dir_all(&to)
             .context(Code::Unavailable, || format!("can not create {}", to.display()))?;
         for component in found {
-            file::rename(&from.join(&component.name), &to.join(&component.name))?;
+            let target = to.join(&component.name);
+            // Their assets are one folder deeper.
+            let folder = target.parent().unwrap_or(&to);
+            std::fs::create_dir_all(folder)
+                .context(Code::Unavailable, || format!("can not create {}", folder.display()))?;
+            file::rename(&from.join(&component.name), &target)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod documents;
 pub mod extractor;
 #[doc(hidden)]
 pub mod filter;
+mod internal;
 mod key;
 mod manifest;
 mod manual;
@@ -84,12 +85,18 @@ enum Command {
     Doctor(doctor::Arguments),
     Completions(manual::Completions),
     Man(manual::Pages),
+    /// What the program starts itself for
+    #[command(subcommand, hide = true)]
+    Internal(internal::Command),
 }
 
 /// Parses, runs, reports. Never returns an error: it becomes text and an exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    arguments.global.start_logging();
+    // No settings are read for these: they are told what they need.
+    if !matches!(arguments.command, Command::Internal(_)) {
+        arguments.global.start_logging();
+    }
     let done = match &arguments.command {
         Command::Manifest(command) => manifest::run(&arguments.global, command),
         Command::Pipeline(command) => pipeline::run(&arguments.global, command),
@@ -106,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(command) => doctor::run(&arguments.global, command),
         Command::Completions(command) => manual::completions(command),
         Command::Man(command) => manual::pages(&arguments.global, command),
+        Command::Internal(command) => return internal::run(command),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -5,7 +5,7 @@ use crate::app::{App, Settings};
 use crate::config::{self, Config, LogFormat, Origin, Resolved};
 use crate::engine::Patience;
 use crate::error::{Code, Error, Result};
-use crate::plugin::Limits;
+use crate::plugin::{self, CompileLimits, Compiler, Limits, Trust};
 use crate::store::Store;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -31,6 +31,12 @@ pub(super) struct GlobalOptions {
     /// Folder with extractor components; may be repeated
     #[arg(long, global = true, value_name = "DIR", value_delimiter = ':')]
     extractors: Vec<PathBuf>,
+    /// Public key of somebody whose extractors are trusted (ed25519:…); may be repeated
+    #[arg(long = "trusted-key", global = true, value_name = "KEY")]
+    trusted_keys: Vec<String>,
+    /// Refuse extractors without a signature by a trusted key
+    #[arg(long, global = true)]
+    require_signature: bool,
     /// Object store option such as aws_endpoint=http://localhost:9000; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     storage_option: Vec<String>,
@@ -84,6 +90,8 @@ impl GlobalOptions {
         set("cache_dir", self.cache_dir.as_ref().map(|path| json!(path)));
         set("log_format", self.log_format.as_ref().map(|format| json!(format)));
         set("extractors", (!self.extractors.is_empty()).then(|| json!(self.extractors)));
+        set("trusted_keys", (!self.trusted_keys.is_empty()).then(|| json!(self.trusted_keys)));
+        set("require_signature", self.require_signature.then_some(true.into()));
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -121,7 +129,7 @@ impl GlobalOptions {
 
     /// Settings for commands that only look.
     pub(super) fn settings(&self) -> Result<Settings> {
-        Ok(Settings { sink: "none".to_string(), artifacts: None, ..opening(&self.settled()?) })
+        Ok(Settings { sink: "none".to_string(), artifacts: None, ..opening(&self.settled()?)? })
     }
 
     /// A data directory that exists.
@@ -137,12 +145,12 @@ impl GlobalOptions {
 }
 
 /// What a data directory is opened with.
-pub(super) fn opening(config: &Config) -> Settings {
+pub(super) fn opening(config: &Config) -> Result<Settings> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { call_ms_max: config.call_ms_max, ..Limits::default() };
     let mut patience = Patience::default();
     patience.limit = Duration::from_secs(config.patience);
-    Settings {
+    Ok(Settings {
         data_dir: config.data_dir.clone(),
         cache_dir: config.cache_dir.clone(),
         artifacts: config.artifacts.clone(),
@@ -152,5 +160,17 @@ pub(super) fn opening(config: &Config) -> Settings {
         workers: config.workers.unwrap_or_else(cores).max(1),
         patience,
         limits,
-    }
+        compiler: compiler(config),
+        trust: Trust::parse(&config.trusted_keys, config.require_signature)?,
+    })
+}
+
+/// This program as a compiler of extractors.
+pub(super) fn compiler(config: &Config) -> Option<Compiler> {
+    let limits = CompileLimits {
+        memory_bytes_max: config.compile_memory_bytes_max,
+        cpu_seconds_max: config.compile_seconds_max,
+        ..CompileLimits::default()
+    };
+    plugin::own_program().map(|program| Compiler { program, limits })
 }

@@ -29,6 +29,11 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// Folders with extractor components, besides those beside the binary.
     pub extractors: Vec<PathBuf>,
+    /// Public keys of those whose extractors are trusted, as in the `.pub` files of
+    /// `quarry extractor key-gen`.
+    pub trusted_keys: Vec<String>,
+    /// Refuse extractors without a signature by a trusted key.
+    pub require_signature: bool,
     /// URL of the object store for artifacts; a folder of the data directory if absent.
     pub artifacts: Option<String>,
     /// Options of object stores, such as `aws_endpoint`.
@@ -41,6 +46,12 @@ pub struct Config {
     /// Milliseconds that one extractor call may take.
     #[schemars(range(min = 1))]
     pub call_ms_max: u64,
+    /// Seconds of processor time that compiling one extractor may take.
+    #[schemars(range(min = 1))]
+    pub compile_seconds_max: u64,
+    /// Bytes of memory that compiling one extractor may take, by address space.
+    #[schemars(range(min = 268_435_456))]
+    pub compile_memory_bytes_max: u64,
     /// Seconds to wait for a store or sink that is out of reach, or for a full disk.
     pub patience: u64,
     /// Address and port of the server; port 0 takes a free one.
@@ -90,11 +101,15 @@ impl Default for Config {
             data_dir: PathBuf::from("quarry-data"),
             cache_dir: None,
             extractors: Vec::new(),
+            trusted_keys: Vec::new(),
+            require_signature: false,
             artifacts: None,
             storage_options: BTreeMap::new(),
             sink: "edge".to_string(),
             workers: None,
             call_ms_max: 30_000,
+            compile_seconds_max: 120,
+            compile_memory_bytes_max: 2 << 30,
             patience: 600,
             listen: SocketAddr::from(([127, 0, 0, 1], 7733)),
             insecure: false,

@@ -122,10 +122,10 @@ impl Control {
         plugin::inspect(&self.engine.registry.wasm(&known.digest)?)
     }
 
-    /// Checks a component and registers it.
-    pub fn add_extractor(&self, wasm: &[u8]) -> Result<KnownExtractor> {
+    /// Checks a component and registers it, with what is in its `.sig` file.
+    pub fn add_extractor(&self, wasm: &[u8], signature: Option<&[u8]>) -> Result<KnownExtractor> {
         let engine = &self.engine;
-        let record = engine.registry.add(wasm, &engine.store, &engine.env)?;
+        let record = engine.registry.add(wasm, signature, &engine.store, &engine.env)?;
         let in_folder = engine.registry.find()?.iter().any(|found| found.digest == record.digest);
         Ok(KnownExtractor {
             description: engine.registry.by_digest(&record.digest)?.description().clone(),

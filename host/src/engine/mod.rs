@@ -49,7 +49,7 @@ pub use flatten::artifact_name;
 pub use identity::given_document;
 pub use patience::{Backoff, Class, Patience};
 pub use progress::{Counters, Progress, Stop, Times};
-pub use registry::{Found, Registry};
+pub use registry::{AssetStore, Found, Registry};
 pub use submit::{Submission, Submitted};
 
 use crate::artifact::Artifacts;

@@ -1,12 +1,18 @@
 //! Finds extractors: those registered in the data directory first, then folders of components.
 //! What a batch uses is registered: `name@version` is bound to one digest from then on.
+//! **Invariant:** nothing of a component is compiled or run before [`Trust`] has let it in.
+
+mod assets;
+mod signatures;
+
+pub use assets::AssetStore;
 
 use super::plan::Pinned;
 use crate::durable;
 use crate::env::Env;
 use crate::error::{Code, Context, Error, Result};
 use crate::model::ExtractorRef;
-use crate::plugin::{self, Component, Extractor, Host};
+use crate::plugin::{self, Component, Extractor, Host, Inspection, Trust};
 use crate::store::{ExtractorRecord, Store};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub struct Registry {
     host: Option<Host>,
-    /// Components by digest: `<digest>.wasm`.
+    trust: Trust,
+    /// Components by digest: `<digest>.wasm`, and signatures of some: `<digest>.wasm.sig`.
     directory: PathBuf,
     /// Where components are looked for that are not registered yet.
     search: Vec<PathBuf>,
@@ -35,7 +42,18 @@ pub struct Found {
 impl Registry {
     pub fn new(host: Host, directory: PathBuf, search: Vec<PathBuf>) -> Registry {
         let (loaded, registering) = (Mutex::default(), Mutex::default());
-        Registry { host: Some(host), directory, search, loaded, registering }
+        let trust = Trust::default();
+        Registry { host: Some(host), trust, directory, search, loaded, registering }
+    }
+
+    /// Lets in what `trust` says, instead of everything.
+    pub fn trusting(self, trust: Trust) -> Registry {
+        Registry { trust, ..self }
+    }
+
+    /// The files that belong to registered components.
+    pub fn assets(&self) -> AssetStore {
+        AssetStore::new(self.directory.clone())
     }
 
     /// Extractors that are given as values instead of components: natively compiled ones.
@@ -43,6 +61,7 @@ impl Registry {
         let loaded = extractors.into_iter().map(|e| (e.digest().to_string(), e)).collect();
         Registry {
             host: None,
+            trust: Trust::default(),
             directory: PathBuf::new(),
             search: Vec::new(),
             loaded: Mutex::new(loaded),
@@ -106,20 +125,46 @@ impl Registry {
         if let Some(loaded) = self.loaded(digest) {
             return Ok(loaded);
         }
-        let host = self.host.as_ref().ok_or_else(|| {
-            Error::new(Code::NotFound, format!("no extractor with the digest {digest}"))
-        })?;
+        if self.host.is_none() {
+            let message = format!("no extractor with the digest {digest}");
+            return Err(Error::new(Code::NotFound, message));
+        }
         let path = self.component_path(digest);
         let wasm = std::fs::read(&path).context(Code::NotFound, || {
             format!("the registered extractor {digest} is not in {}", self.directory.display())
         })?;
-        let component = host.load(&wasm)?;
-        if component.digest() != digest {
-            let message = format!("{} is not what its name says", path.display());
-            return Err(Error::new(Code::Corrupt, message)
-                .hint(format!("its SHA-256 is {}", component.digest())));
-        }
+        let signature = self.signature_of(digest)?;
+        let component = self.host()?.load_if(&wasm, &|inspection| {
+            if inspection.digest != digest {
+                let message = format!("{} is not what its name says", path.display());
+                return Err(Error::new(Code::Corrupt, message)
+                    .hint(format!("its SHA-256 is {}", inspection.digest)));
+            }
+            self.trust.admit(inspection, signature.as_deref()).map(drop)
+        })?;
         Ok(self.keep(Arc::new(component)))
+    }
+
+    /// Loads a component that came from outside, if it may come in.
+    fn load_new(&self, wasm: &[u8], signature: Option<&[u8]>) -> Result<Component> {
+        let admit = |inspection: &Inspection| self.trust.admit(inspection, signature).map(drop);
+        let component = self.host()?.load_if(wasm, &admit)?;
+        let (stamp, description) = (component.inspection(), component.description());
+        let differs =
+            |stamp: &Option<String>, own: &String| stamp.as_ref().is_some_and(|s| s != own);
+        if differs(&stamp.name, &description.name) || differs(&stamp.version, &description.version)
+        {
+            let text = |stamp: &Option<String>| stamp.clone().unwrap_or_default();
+            let message = format!(
+                "the extractor is stamped {}@{} but describes itself as {}@{}",
+                text(&stamp.name),
+                text(&stamp.version),
+                description.name,
+                description.version
+            );
+            return Err(Error::new(Code::Extractor, message).hint("build it again"));
+        }
+        Ok(component)
     }
 
     fn loaded(&self, digest: &str) -> Option<Arc<dyn Extractor>> {
@@ -138,7 +183,8 @@ impl Registry {
         }
         let wasm = std::fs::read(&found.path)
             .context(Code::Unavailable, || format!("can not read {}", found.path.display()))?;
-        Ok(self.keep(Arc::new(self.host()?.load(&wasm)?)))
+        let signature = signatures::beside(&found.path)?;
+        Ok(self.keep(Arc::new(self.load_new(&wasm, signature.as_deref())?)))
     }
 
     /// Those that were given as values.
@@ -163,9 +209,16 @@ impl Registry {
     }
 
     /// Registers a component that somebody sent. One that is there already is the same thing;
-    /// another one under its name and version is a conflict: versions are immutable.
-    pub fn add(&self, wasm: &[u8], store: &Store, env: &Env) -> Result<ExtractorRecord> {
-        let component = self.host()?.load(wasm)?;
+    /// another one under its name and version is a conflict: versions are immutable. `signature`
+    /// is the content of its `.sig` file, and replaces one that is there.
+    pub fn add(
+        &self,
+        wasm: &[u8],
+        signature: Option<&[u8]>,
+        store: &Store,
+        env: &Env,
+    ) -> Result<ExtractorRecord> {
+        let component = self.load_new(wasm, signature)?;
         let (name, version) = {
             let description = component.description();
             (description.name.clone(), description.version.clone())
@@ -173,13 +226,18 @@ impl Registry {
         let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = store.extractor(&name, &version)? {
             if known.digest == component.digest() {
+                self.keep_signature(&known.digest, signature)?;
                 return Ok(known);
             }
             let message = format!("there is another {name}@{version} already");
+            let digests =
+                format!("it is sha256:{}, this is sha256:{}", known.digest, component.digest());
             return Err(Error::new(Code::Conflict, message)
+                .source(digests)
                 .hint("versions are immutable: raise the version and build it again"));
         }
-        let record = self.write(&component, wasm, store, env)?;
+        self.check_assets(component.inspection(), None)?;
+        let record = self.write(&component, wasm, signature, store, env)?;
         self.keep(Arc::new(component));
         Ok(record)
     }
@@ -189,39 +247,36 @@ impl Registry {
         let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         store.commit(vec![Store::delete_extractor(record)])?;
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.digest);
-        match std::fs::remove_file(self.component_path(&record.digest)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)
-                .context(Code::Unavailable, || format!("can not delete {}", record.digest)),
-            _ => Ok(()),
+        for path in [self.component_path(&record.digest), self.signature_path(&record.digest)] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let named = || format!("can not delete {}", record.digest);
+                    return Err(error).context(Code::Unavailable, named);
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     fn component_path(&self, digest: &str) -> PathBuf {
         self.directory.join(format!("{digest}.wasm"))
     }
 
-    /// Component first, record second: a crash between leaves a file that nobody names.
+    /// Files first, record second: a crash between leaves a file that nobody names.
     fn register(&self, file: &Found, store: &Store, env: &Env) -> Result<ExtractorRecord> {
         let named = || format!("can not register {}", file.path.display());
         let wasm = std::fs::read(&file.path).context(Code::Unavailable, named)?;
+        let signature = signatures::beside(&file.path)?;
         // Loading checks it; what can not be loaded is not registered.
-        let component = self.host()?.load(&wasm)?;
-        let description = component.description();
-        if description.name != file.name || description.version != file.version {
-            let message = format!(
-                "{} is stamped {}@{} but describes itself as {}@{}",
-                file.path.display(),
-                file.name,
-                file.version,
-                description.name,
-                description.version
-            );
-            return Err(Error::new(Code::Extractor, message).hint("build it again"));
-        }
+        let component = self.load_new(&wasm, signature.as_deref())?;
         let _lock = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         match store.extractor(&file.name, &file.version)? {
             Some(known) => Ok(known),
-            None => self.write(&component, &wasm, store, env),
+            None => {
+                self.check_assets(component.inspection(), Some(&file.path))?;
+                self.write(&component, &wasm, signature.as_deref(), store, env)
+            }
         }
     }
 
@@ -229,6 +284,7 @@ impl Registry {
         &self,
         component: &Component,
         wasm: &[u8],
+        signature: Option<&[u8]>,
         store: &Store,
         env: &Env,
     ) -> Result<ExtractorRecord> {
@@ -242,7 +298,8 @@ impl Registry {
         let named = || format!("can not register {}@{}", record.name, record.version);
         durable::create_directory(&self.directory).context(Code::Unavailable, named)?;
         let target = self.component_path(&record.digest);
-        write_durably(&target, wasm).context(Code::Unavailable, named)?;
+        durable::write(&target, wasm).context(Code::Unavailable, named)?;
+        self.keep_signature(&record.digest, signature)?;
         store.commit(vec![Store::put_extractor(&record)?])?;
         Ok(record)
     }
@@ -352,18 +409,4 @@ fn unknown(reference: &ExtractorRef, candidates: &[(&str, &str)], search: &[Path
     };
     let hint = format!("{known}; --extractors DIR names a folder with others");
     Error::invalid(format!("there is no extractor `{reference}`")).hint(hint)
-}
-
-/// Temporary name, fsync, rename, fsync of the folder.
-fn write_durably(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let temporary = target.with_extension(format!("tmp-{}", std::process::id()));
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, target)?;
-    match target.parent() {
-        Some(folder) => durable::sync_directory(folder),
-        None => Ok(()),
-    }
 }

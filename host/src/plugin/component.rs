@@ -8,9 +8,9 @@ use super::state::{self, State};
 use super::{Extractor, Instance, Limits, Reason, describe};
 use crate::error::{Code, Error, Result};
 use crate::model::Description;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
+use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, TypedFunc};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +33,9 @@ pub(super) struct Linked {
     inspection: Inspection,
 }
 
+/// Asked before anything of a component is compiled or run.
+pub(super) type Admit<'a> = &'a dyn Fn(&Inspection) -> Result<()>;
+
 /// Where the functions of the `extractor` interface are.
 struct Exports {
     describe: ComponentExportIndex,
@@ -45,8 +48,8 @@ type Described = TypedFunc<(), (String,)>;
 type Configured = TypedFunc<(String,), (std::result::Result<String, String>,)>;
 
 impl Component {
-    pub(super) fn load(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self> {
-        let linked = Linked::new(shared, wasm)?;
+    pub(super) fn load(shared: &Arc<Shared>, wasm: &[u8], admit: Admit<'_>) -> Result<Self> {
+        let linked = Linked::new(shared, wasm, admit)?;
         let description = describe::parse(&linked.describe()?, &shared.limits)?;
         Self::of(linked, description)
     }
@@ -116,7 +119,7 @@ impl Extractor for Component {
 }
 
 impl Exports {
-    fn find(compiled: &wasmtime::component::Component, interface: &str) -> Result<Self> {
+    fn find(compiled: &Compiled, interface: &str) -> Result<Self> {
         let parent = compiled.get_export_index(None, interface);
         let find = |name: &str| {
             let found =
@@ -132,17 +135,41 @@ impl Exports {
     }
 }
 
-fn compile(shared: &Shared, wasm: &[u8], digest: &str) -> Result<wasmtime::component::Component> {
-    let cached = shared.cache.as_ref().and_then(|cache| cache.load(&shared.engine, digest));
-    if let Some(compiled) = cached {
+/// Found compiled, or compiled once, one component at a time.
+fn compile(shared: &Shared, wasm: &[u8], inspection: &Inspection) -> Result<Compiled> {
+    let digest = &inspection.digest;
+    let cached = || shared.cache.as_ref().and_then(|cache| cache.load(&shared.engine, digest));
+    if let Some(compiled) = cached() {
         return Ok(compiled);
     }
-    let compiled = wasmtime::component::Component::from_binary(&shared.engine, wasm);
-    let compiled = compiled.map_err(|error| {
+    let Some(compiler) = &shared.compiler else { return compile_here(shared, wasm, digest) };
+    let _turn = shared.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever had the turn before may have compiled the same.
+    if let Some(compiled) = cached() {
+        return Ok(compiled);
+    }
+    let code = compiler.compile(wasm, inspection)?;
+    if let Some(cache) = &shared.cache {
+        cache.store(digest, &code);
+    }
+    // SAFETY: these bytes come from a compilation by the same program, over a pipe that nobody
+    // else holds; wasmtime checks that they were made for this engine.
+    unsafe { Compiled::deserialize(&shared.engine, &code) }.map_err(|error| {
+        let message = "the compiler is of another build than this program";
+        Error::new(Code::Unavailable, message).source(error)
+    })
+}
+
+fn compile_here(shared: &Shared, wasm: &[u8], digest: &str) -> Result<Compiled> {
+    let compiled = Compiled::from_binary(&shared.engine, wasm).map_err(|error| {
         refused("is damaged or needs WebAssembly features that are switched off").source(error)
     })?;
     if let Some(cache) = &shared.cache {
-        cache.store(digest, &compiled);
+        match compiled.serialize() {
+            Ok(code) => cache.store(digest, &code),
+            // Costs a compilation at the next start, nothing else.
+            Err(error) => tracing::warn!(digest, %error, "compiled extractor not cached"),
+        }
     }
     Ok(compiled)
 }
@@ -158,9 +185,10 @@ fn store(shared: &Shared) -> Store<State> {
 }
 
 impl Linked {
-    pub(super) fn new(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self> {
+    pub(super) fn new(shared: &Arc<Shared>, wasm: &[u8], admit: Admit<'_>) -> Result<Self> {
         let inspection = inspect::check(wasm, &shared.limits)?;
-        let compiled = compile(shared, wasm, &inspection.digest)?;
+        admit(&inspection)?;
+        let compiled = compile(shared, wasm, &inspection)?;
         let pre = shared.linker.instantiate_pre(&compiled).map_err(|error| {
             refused("does not fit the contract")
                 .source(error)

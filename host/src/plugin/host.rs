@@ -1,14 +1,16 @@
 //! The wasmtime engine with everything an extractor does not need switched off.
 
 use super::cache::Cache;
+use super::compiler::Compiler;
 use super::component::Component;
+use super::inspect::Inspection;
 use super::state::{CORE_INSTANCES_MAX, State, TICK};
 use super::{Limits, input, log, output};
 use crate::error::{Code, Context, Result};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
@@ -29,12 +31,25 @@ pub(super) struct Shared {
     pub(super) linker: Linker<State>,
     pub(super) limits: Arc<Limits>,
     pub(super) cache: Option<Cache>,
+    /// Components are compiled in this process if absent.
+    pub(super) compiler: Option<Compiler>,
+    pub(super) compiling: Mutex<()>,
     _ticker: Ticker,
 }
 
 impl Host {
-    /// Compiled extractors are kept in `cache_dir`, which must belong to this host alone.
+    /// A host that compiles in this process, where nothing can stop it: for programs that are not
+    /// `quarry`, and components that are trusted. See [`Host::with_compiler`].
     pub fn new(cache_dir: Option<PathBuf>, limits: Limits) -> Result<Host> {
+        Host::with_compiler(cache_dir, limits, None)
+    }
+
+    /// Compiled extractors are kept in `cache_dir`, which belongs to this user alone.
+    pub fn with_compiler(
+        cache_dir: Option<PathBuf>,
+        limits: Limits,
+        compiler: Option<Compiler>,
+    ) -> Result<Host> {
         let unusable = || "the WebAssembly engine can not start".to_string();
         let engine = engine(&limits).context(Code::Internal, unusable)?;
         let mut linker = Linker::new(&engine);
@@ -47,12 +62,24 @@ impl Host {
             "no thread can be started to keep extractors to their time".to_string()
         })?;
         let limits = Arc::new(limits);
-        Ok(Host(Arc::new(Shared { engine, linker, limits, cache, _ticker: ticker })))
+        let compiling = Mutex::default();
+        let shared = Shared { engine, linker, limits, cache, compiler, compiling, _ticker: ticker };
+        Ok(Host(Arc::new(shared)))
     }
 
     /// Checks, compiles (or finds compiled) and describes a component.
     pub fn load(&self, wasm: &[u8]) -> Result<Component> {
-        Component::load(&self.0, wasm)
+        self.load_if(wasm, &|_| Ok(()))
+    }
+
+    /// The same for a component that `admit` lets pass: it is asked before anything of the
+    /// component is compiled or run.
+    pub fn load_if(
+        &self,
+        wasm: &[u8],
+        admit: &dyn Fn(&Inspection) -> Result<()>,
+    ) -> Result<Component> {
+        Component::load(&self.0, wasm, admit)
     }
 
     /// Name of the file in the cache directory that keeps a component compiled by this engine.
@@ -83,7 +110,7 @@ fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
         .or_else(|_| Engine::new(&config()))
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

@@ -1,6 +1,7 @@
 //! What can be said of a component without compiling it, and why one is refused.
 
 use super::Limits;
+use super::asset::{self, ASSETS_SECTION, AssetEntry};
 use crate::error::{Code, Error, Result};
 use sha2::{Digest, Sha256};
 use wasmparser::{BinaryReaderError, Parser, Payload};
@@ -26,6 +27,8 @@ pub struct Inspection {
     pub version: Option<String>,
     pub imports: Vec<String>,
     pub exports: Vec<String>,
+    /// Files that belong to it.
+    pub assets: Vec<AssetEntry>,
 }
 
 /// Reads the outline of a component. It need not be an extractor of this host's version.
@@ -38,6 +41,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
     let label = outline.name.as_deref().and_then(|json| serde_json::from_slice(json).ok());
     let label: serde_json::Value = label.unwrap_or_default();
     let text = |key: &str| label.get(key).and_then(|value| value.as_str()).map(str::to_string);
+    let assets = outline.assets.as_deref().map(asset::parse).transpose()?.unwrap_or_default();
     let stamped = outline.api.map(|(_, version)| version);
     let api = stamped.or_else(|| {
         let mut names = outline.exports.iter().chain(&outline.imports);
@@ -51,6 +55,7 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
         version: text("version"),
         imports: outline.imports,
         exports: outline.exports,
+        assets,
     })
 }
 
@@ -89,6 +94,7 @@ struct Outline {
     /// Depth it was found at and version: the component's own stamp wins over its module's.
     api: Option<(usize, String)>,
     name: Option<Vec<u8>>,
+    assets: Option<Vec<u8>>,
     imports: Vec<String>,
     exports: Vec<String>,
 }
@@ -119,6 +125,12 @@ impl Outline {
                 if section.name() == NAME_SECTION && (self.name.is_none() || self.depth == 0) =>
             {
                 self.name = Some(section.data().to_vec());
+            }
+            // The last one counts: whoever adds a file lists all of them again.
+            Payload::CustomSection(section)
+                if section.name() == ASSETS_SECTION && self.depth == 0 =>
+            {
+                self.assets = Some(section.data().to_vec());
             }
             _ => {}
         }

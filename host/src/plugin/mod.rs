@@ -5,9 +5,11 @@
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
+mod asset;
 pub mod audit;
 mod cache;
 mod column;
+mod compiler;
 mod component;
 mod describe;
 mod failure;
@@ -21,14 +23,23 @@ mod output;
 mod parameters;
 mod query;
 pub mod rows;
+mod signature;
 mod state;
+mod trust;
 mod values;
 mod vectors;
 
+pub use asset::{ASSET_BYTES_MAX, ASSETS_SECTION, AssetEntry, with_assets};
+pub use cache::CACHE_KEY;
+pub use compiler::{
+    COMPILE_COMMAND, CompileLimits, Compiler, answer as compile_answer, own_program,
+};
 pub use component::Component;
 pub use host::Host;
 pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
 pub use meter::Usage;
+pub use signature::{PublicKey, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signature, SigningKey};
+pub use trust::Trust;
 pub use vectors::{vector_bytes, vector_type, vectors};
 
 use crate::error::Result;

@@ -106,7 +106,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 /// Something that nothing refers to; `{}` is replaced by a folder of a batch and a number.
-const ORPHANS: [&str; 13] = [
+const ORPHANS: [&str; 15] = [
     "{batch}/tier-0/pictures/part-00-00000.f{n}.parquet",
     "{batch}/tier-1/other/part-00-00000.00001.f{n}.parquet",
     "{batch}/dead/tier-0/pictures/00-00000.f{n}.parquet",
@@ -117,6 +117,8 @@ const ORPHANS: [&str; 13] = [
     "objects/test/blobs/{hex2}/{hex}",
     "objects/test/blobs/{hex2}/{hex}#{n}",
     "extractors/{hex}.wasm",
+    "extractors/{hex}.wasm.sig",
+    "extractors/assets/{hex}",
     "extractors/{hex}.tmp-{n}",
     "cache/{hex}-0011223344556677.cwasm",
     "tmp/spill-{n}",

@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 44] = [
+const COMMANDS: [&[&str]; 51] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -24,6 +24,13 @@ const COMMANDS: [&[&str]; 44] = [
     &["extractor", "replay"],
     &["extractor", "inspect"],
     &["extractor", "list"],
+    &["extractor", "install"],
+    &["extractor", "key-gen"],
+    &["extractor", "pack"],
+    &["extractor", "pull"],
+    &["extractor", "push"],
+    &["extractor", "sign"],
+    &["extractor", "verify"],
     &["doctor"],
     &["admin"],
     &["admin", "backup"],

@@ -15,6 +15,11 @@ pub(super) fn component(description: &str) -> Vec<u8> {
     Small::new(description).build()
 }
 
+/// With other things in its module.
+pub(super) fn component_with(name: &str, inner: &str) -> Vec<u8> {
+    Small { inner, ..Small::new(&described(name).to_string()) }.build()
+}
+
 pub(super) fn table(elements: u32) -> Vec<u8> {
     let inner = format!("(table {elements} funcref)");
     Small { inner: &inner, ..Small::new(&described("table").to_string()) }.build()

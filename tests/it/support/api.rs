@@ -4,6 +4,7 @@ use super::quarry::components;
 use quarry::api::{Api, Request, Settings};
 use quarry::app::App;
 use quarry::control::Control;
+use quarry::plugin::Trust;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -78,11 +79,28 @@ impl Bed {
         Bed::open(Settings::default(), folder, &data, Some(quarry::env::Env::fixed(now)))
     }
 
+    /// That lets in what `trust` says.
+    pub(crate) fn trusting(trust: Trust) -> Bed {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Bed::open_with(Settings::default(), folder, &data, None, trust)
+    }
+
     fn open(
         settings: Settings,
         folder: tempfile::TempDir,
         data: &std::path::Path,
         env: Option<quarry::env::Env>,
+    ) -> Bed {
+        Bed::open_with(settings, folder, data, env, Trust::default())
+    }
+
+    fn open_with(
+        settings: Settings,
+        folder: tempfile::TempDir,
+        data: &std::path::Path,
+        env: Option<quarry::env::Env>,
+        trust: Trust,
     ) -> Bed {
         let mut app = App::open(&quarry::app::Settings {
             data_dir: data.to_path_buf(),
@@ -97,6 +115,8 @@ impl Bed {
             workers: 2,
             patience: quarry::engine::Patience::default(),
             limits: quarry::plugin::Limits::default(),
+            compiler: None,
+            trust,
         })
         .unwrap();
         if let Some(env) = env {

@@ -46,6 +46,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
+/// The binary that was built with these tests.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("QUARRY_BIN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_quarry")), PathBuf::from)
+}
+
 /// Where `./x` put the components; `variable` is set by it.
 pub(crate) fn components(variable: &str, folder: &str) -> PathBuf {
     let built = root().join("target").join(folder);
@@ -70,9 +76,7 @@ impl Bench {
 
     /// The binary with the folder as its current one; first-party and test extractors are known.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let binary = std::env::var_os("QUARRY_BIN")
-            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_quarry")), PathBuf::from);
-        let mut command = Command::new(binary);
+        let mut command = Command::new(binary());
         command
             .current_dir(self.folder.path())
             .args(words)

@@ -110,6 +110,8 @@ pub(super) fn open(folder: &Path) -> Result<Box<dyn Target>> {
         workers: 1,
         patience: Patience::default(),
         limits: Limits::default(),
+        compiler: None,
+        trust: quarry::plugin::Trust::default(),
     };
     let app = App::with_registry(&settings, Registry::of(vec![Arc::new(nothing)]))?;
     Ok(Box::new(Buckets { app, file: folder.join("m.parquet") }))

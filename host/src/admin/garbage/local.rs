@@ -1,16 +1,25 @@
 //! Files of the data directory besides objects.
 
 use super::{Marking, file};
-use crate::error::Result;
+use crate::error::{Code, Context, Result};
 use crate::model::BatchId;
-use crate::plugin::{Host, Limits};
+use crate::plugin::{CACHE_KEY, Host, Limits, SIGNATURE_SUFFIX, inspect};
+use std::collections::BTreeSet;
 
 impl Marking<'_> {
-    /// Components that no record and no batch names.
+    /// Components that no record and no batch names, their signatures and files.
     pub(super) fn extractors(&mut self) -> Result<()> {
+        let assets = self.assets();
         for found in file::list(&self.home.data_dir.join("extractors"))? {
             let path = format!("extractors/{}", found.name);
-            match found.name.strip_suffix(".wasm").filter(|digest| is_digest(digest)) {
+            if let Some(asset) = found.name.strip_prefix("assets/").filter(|name| is_digest(name)) {
+                if assets.as_ref().is_ok_and(|assets| !assets.contains(asset)) {
+                    self.orphan(path, found.bytes, "no registered extractor names it");
+                }
+                continue;
+            }
+            let component = found.name.strip_suffix(SIGNATURE_SUFFIX).unwrap_or(&found.name);
+            match component.strip_suffix(".wasm").filter(|digest| is_digest(digest)) {
                 Some(digest) if self.digests.contains(digest) => {}
                 Some(_) => self.orphan(path, found.bytes, "no extractor record names it"),
                 None if found.name.contains(".tmp-") => {
@@ -20,6 +29,22 @@ impl Marking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Files that registered components name; not known as long as one of those can not be read.
+    fn assets(&self) -> Result<BTreeSet<String>> {
+        let mut assets = BTreeSet::new();
+        for digest in &self.digests {
+            let path = self.home.component(digest);
+            if !path.exists() {
+                continue;
+            }
+            let named = || format!("can not read {}", path.display());
+            let wasm = std::fs::read(&path).context(Code::Unavailable, named)?;
+            let entries = inspect(&wasm)?.assets;
+            assets.extend(entries.iter().map(|entry| entry.sha256().to_string()));
+        }
+        Ok(assets)
     }
 
     /// Compiled components of other engines, or of extractors that are gone.
@@ -34,7 +59,7 @@ impl Marking<'_> {
         for found in files {
             let path = format!("cache/{}", found.name);
             let form = found.name.ends_with(".cwasm") || found.name.ends_with(".tmp");
-            match live.contains(&found.name) {
+            match live.contains(&found.name) || found.name == CACHE_KEY {
                 true => {}
                 false if form => {
                     self.orphan(path, found.bytes, "compiled by another engine or for nobody");

@@ -9,7 +9,10 @@ use super::listing::{Pagination, Paging, Wanted};
 use super::operation::{NoQuery, Table};
 use crate::error::{Code, Error, Result};
 use crate::model::Scope;
+use crate::plugin::ASSET_BYTES_MAX;
 use axum::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use model::{ExtractorModel, Origin, model};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,6 +61,16 @@ pub(super) fn declare(table: &mut Table) {
             "Register a WebAssembly component",
             COMPONENT_BYTES_MAX,
             upload,
+        )
+        .scope(Scope::Admin);
+    table
+        .upload(
+            Method::POST,
+            "/v1/extractor-assets",
+            "upload_extractor_asset",
+            "Keep a file that an extractor will name by its digest",
+            ASSET_BYTES_MAX as usize,
+            upload_asset,
         )
         .scope(Scope::Admin);
     let one = "/v1/extractors/{extractor}";
@@ -144,9 +157,34 @@ fn check_unbound(call: &Call) -> Result<()> {
     }
 }
 
-fn upload(call: &Call, _: NoQuery, wasm: &[u8]) -> Result<ExtractorModel> {
+#[derive(Deserialize, JsonSchema)]
+struct UploadQuery {
+    /// The component's `.sig` file, in base64 without padding, with `-` and `_` (RFC 4648 §5).
+    #[schemars(length(max = 32768))]
+    signature: Option<String>,
+}
+
+fn upload(call: &Call, query: UploadQuery, wasm: &[u8]) -> Result<ExtractorModel> {
     check_unbound(call)?;
-    Ok(model(&call.control.add_extractor(wasm)?))
+    let decoded = query.signature.map(|text| URL_SAFE_NO_PAD.decode(text)).transpose();
+    let signature = decoded.map_err(|error| {
+        Error::invalid("the signature is not base64").field("/signature").source(error)
+    })?;
+    Ok(model(&call.control.add_extractor(wasm, signature.as_deref())?))
+}
+
+/// A file that is kept.
+#[derive(Serialize, JsonSchema)]
+struct KeptAsset {
+    /// `sha256:` and 64 hexadecimal digits.
+    digest: String,
+    bytes: u64,
+}
+
+fn upload_asset(call: &Call, _: NoQuery, bytes: &[u8]) -> Result<KeptAsset> {
+    check_unbound(call)?;
+    let digest = call.control.engine.registry.keep_asset(bytes)?;
+    Ok(KeptAsset { digest: format!("sha256:{digest}"), bytes: bytes.len() as u64 })
 }
 
 /// An extractor, and what its component is made of.

@@ -1,16 +1,26 @@
 //! `quarry extractor`: one file a subcommand.
 
+mod assets;
 mod bench;
 mod build;
 mod check;
+mod file;
 mod inspect;
+mod install;
+mod key_gen;
 mod list;
 mod new;
+mod pack;
+mod pull;
+mod push;
+mod remote;
 mod replay;
 mod run;
+mod sign;
 mod source;
 mod subject;
 mod test;
+mod verify;
 #[doc(hidden)]
 pub mod watch;
 
@@ -31,6 +41,13 @@ pub(super) enum Command {
     Inspect(inspect::Arguments),
     Replay(replay::Arguments),
     List(list::Arguments),
+    Install(install::Arguments),
+    Pack(pack::Arguments),
+    Push(push::Arguments),
+    Pull(pull::Arguments),
+    KeyGen(key_gen::Arguments),
+    Sign(sign::Arguments),
+    Verify(verify::Arguments),
 }
 
 pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
@@ -44,6 +61,13 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Inspect(arguments) => inspect::run(options, arguments),
         Command::Replay(arguments) => replay::run(options, arguments),
         Command::List(arguments) => list::run(options, arguments),
+        Command::Install(arguments) => install::run(options, arguments),
+        Command::Pack(arguments) => pack::run(options, arguments),
+        Command::Push(arguments) => push::run(options, arguments),
+        Command::Pull(arguments) => pull::run(options, arguments),
+        Command::KeyGen(arguments) => key_gen::run(options, arguments),
+        Command::Sign(arguments) => sign::run(options, arguments),
+        Command::Verify(arguments) => verify::run(options, arguments),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let app = App::open(&Settings {
         sink: "none".to_string(),
         artifacts: Some(record.artifacts.clone()),
-        ..opening(&config)
+        ..opening(&config)?
     })?;
     let given = match &arguments.with {
         Some(text) => {

@@ -1,6 +1,6 @@
 //! The extractor that a command is about: a project folder, a component file, or a name.
 
-use super::super::options::{GlobalOptions, opening};
+use super::super::options::{GlobalOptions, compiler, opening};
 use super::super::run::given;
 use crate::app::folders_beside_the_binary;
 use crate::config::Config;
@@ -126,10 +126,10 @@ fn built(options: &GlobalOptions, directory: &Path) -> Result<Subject> {
 /// A host with the limits of a batch. It keeps compiled components where a data directory is;
 /// trying something makes none.
 pub(super) fn host(config: &Config) -> Result<Host> {
-    let settings = opening(config);
+    let settings = opening(config)?;
     let own = config.data_dir.join("cache");
     let cache = settings.cache_dir.or_else(|| config.data_dir.is_dir().then_some(own));
-    Host::new(cache, settings.limits)
+    Host::with_compiler(cache, settings.limits, compiler(config))
 }
 
 /// `name@version` as the component describes itself.
