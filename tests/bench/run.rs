@@ -83,6 +83,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         patience: Patience::default(),
         limits: Limits::default(),
+        limit_ceilings: Default::default(),
     };
     let app = match variant.as_str() {
         "native" => {

@@ -35,6 +35,7 @@ pub(crate) fn settings(data: &Path) -> Settings {
         cache_dir: None,
         patience: Patience::default(),
         limits: Limits::default(),
+        limit_ceilings: Default::default(),
     }
 }
 

@@ -122,6 +122,7 @@ pub(crate) fn settings(data: &Path, sink: &str, workers: usize) -> Settings {
         workers,
         patience: Patience::default(),
         limits: Limits::default(),
+        limit_ceilings: Default::default(),
     }
 }
 

@@ -170,7 +170,7 @@ fn opened_for(
     let id = BatchId::parse(id)?;
     let app = options.open()?;
     let record = app.engine.store.batch(&id)?;
-    let mut settings = opening(&options.resolve(effort.flags())?.config);
+    let mut settings = opening(&options.resolve(effort.flags())?.config)?;
     settings.sink = record.sink.clone();
     settings.artifacts = Some(record.artifacts.clone());
     drop(app);

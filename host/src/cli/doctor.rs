@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let mut checks = Checks(Vec::new());
     let flags = given([("sink", arguments.sink.clone().map(Value::from))]);
-    let settings = opening(&options.resolve(flags)?.config);
+    let settings = opening(&options.resolve(flags)?.config)?;
     match App::open(&settings) {
         Ok(app) => {
             checks.fine("data directory", &app.data_dir.display().to_string());

@@ -121,7 +121,7 @@ impl GlobalOptions {
 
     /// Settings for commands that only look.
     pub(super) fn settings(&self) -> Result<Settings> {
-        Ok(Settings { sink: "none".to_string(), artifacts: None, ..opening(&self.settled()?) })
+        Ok(Settings { sink: "none".to_string(), artifacts: None, ..opening(&self.settled()?)? })
     }
 
     /// A data directory that exists.
@@ -137,12 +137,14 @@ impl GlobalOptions {
 }
 
 /// What a data directory is opened with.
-pub(super) fn opening(config: &Config) -> Settings {
+pub(super) fn opening(config: &Config) -> Result<Settings> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { call_ms_max: config.call_ms_max, ..Limits::default() };
+    let limits = limits.with(&config.limits).map_err(|error| error.field("limits"))?;
+    limits.with(&config.limit_ceilings).map_err(|error| error.field("limit_ceilings"))?;
     let mut patience = Patience::default();
     patience.limit = Duration::from_secs(config.patience);
-    Settings {
+    Ok(Settings {
         data_dir: config.data_dir.clone(),
         cache_dir: config.cache_dir.clone(),
         artifacts: config.artifacts.clone(),
@@ -152,5 +154,6 @@ pub(super) fn opening(config: &Config) -> Settings {
         workers: config.workers.unwrap_or_else(cores).max(1),
         patience,
         limits,
-    }
+        limit_ceilings: config.limit_ceilings.clone(),
+    })
 }

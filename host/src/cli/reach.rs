@@ -72,7 +72,7 @@ impl Server {
         if let Some(url) = &self.server {
             return Ok(Reach::There { client: Client::new(url)?, key: self.key()? });
         }
-        let settings = opening(&options.settled()?);
+        let settings = opening(&options.settled()?)?;
         if !makes && !Store::exists(&settings.data_dir.join("state")) {
             let message = format!("there is no data directory {}", settings.data_dir.display());
             return Err(Error::new(Code::NotFound, message)

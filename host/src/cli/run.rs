@@ -97,7 +97,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let started = Instant::now();
     let mut flags = arguments.whereto.flags();
     flags.extend(arguments.effort.flags());
-    let app = App::open(&opening(&options.resolve(flags)?.config))?;
+    let app = App::open(&opening(&options.resolve(flags)?.config)?)?;
     let manifests: Vec<(Option<String>, String)> =
         arguments.manifest.iter().map(|given| named(given, &pipeline)).collect();
     let name = arguments.pipeline.file_name().unwrap_or_default().to_string_lossy();

@@ -91,7 +91,7 @@ impl Arguments {
 
 pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let config = options.resolve(arguments.flags())?.config;
-    let app = App::open(&opening(&config))?;
+    let app = App::open(&opening(&config)?)?;
     let control = Arc::new(Control::open(app.engine.clone(), app.data_dir.clone())?);
     let has_keys = control.has_keys()?;
     let open_to_all = !has_keys && !config.keys_required && !config.insecure;

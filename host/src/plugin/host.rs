@@ -3,22 +3,21 @@
 use super::cache::Cache;
 use super::component::Component;
 use super::state::{State, TICK};
-use super::{Limits, input, log, output};
+use super::{Limits, World, input, log, output};
 use crate::error::{Code, Context, Result};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
 /// Instances that live at once: worker threads times extractors in use.
 const INSTANCES_MAX: u32 = 512;
-const WASM_STACK_BYTES: usize = 512 << 10;
 /// Memory of a slot that is reset instead of given back, where the kernel can tell what is dirty.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
-const WASM_PAGE: usize = 64 << 10;
 
 /// Compiles and runs extractors. Cheap to clone; components keep what they need of it alive.
 #[derive(Clone)]
@@ -29,6 +28,8 @@ pub(super) struct Shared {
     pub(super) linker: Linker<State>,
     pub(super) limits: Arc<Limits>,
     pub(super) cache: Option<Cache>,
+    world: OnceLock<World>,
+    ceilings: OnceLock<BTreeMap<String, u64>>,
     _ticker: Ticker,
 }
 
@@ -47,12 +48,25 @@ impl Host {
             "no thread can be started to keep extractors to their time".to_string()
         })?;
         let limits = Arc::new(limits);
-        Ok(Host(Arc::new(Shared { engine, linker, limits, cache, _ticker: ticker })))
+        let (world, ceilings) = (OnceLock::new(), OnceLock::new());
+        let shared = Shared { engine, linker, limits, cache, world, ceilings, _ticker: ticker };
+        Ok(Host(Arc::new(shared)))
     }
 
     /// Checks, compiles (or finds compiled) and describes a component.
     pub fn load(&self, wasm: &[u8]) -> Result<Component> {
         Component::load(&self.0, wasm)
+    }
+
+    /// What is lent to those that were granted it; once, before anything is loaded.
+    pub fn surround(&self, world: World) {
+        // Who was first stays: what was loaded has it already.
+        let _ = self.0.world.set(world);
+    }
+
+    /// Up to where grants may raise limits; once, before anything is loaded.
+    pub fn limit_grants(&self, ceilings: BTreeMap<String, u64>) {
+        let _ = self.0.ceilings.set(ceilings);
     }
 
     /// Name of the file in the cache directory that keeps a component compiled by this engine.
@@ -65,10 +79,28 @@ impl Host {
     }
 }
 
+impl Shared {
+    pub(super) fn world(&self) -> World {
+        self.world.get().cloned().unwrap_or_default()
+    }
+
+    /// The limits of a component that was granted these of its own.
+    pub(super) fn limits_of(&self, given: &BTreeMap<String, u64>) -> Arc<Limits> {
+        match given.is_empty() {
+            true => self.limits.clone(),
+            false => {
+                let none = BTreeMap::new();
+                let ceilings = self.ceilings.get().unwrap_or(&none);
+                Arc::new(self.limits.overridden(given, ceilings))
+            }
+        }
+    }
+}
+
 /// Pooled memories where the address space allows it, which makes instances cheap.
 fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     let pooled = |tracking| {
-        let mut config = config();
+        let mut config = config(limits);
         config.allocation_strategy(pool(limits, tracking));
         Engine::new(&config)
     };
@@ -76,10 +108,10 @@ fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     // 6.7): cleaning all of it by memset makes a new instance three times as expensive.
     pooled(DirtyPages::Tracked)
         .or_else(|_| pooled(DirtyPages::Discarded))
-        .or_else(|_| Engine::new(&config()))
+        .or_else(|_| Engine::new(&config(limits)))
 }
 
-fn config() -> Config {
+fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -87,7 +119,8 @@ fn config() -> Config {
         // of 580.
         .concurrency_support(false)
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(limits.stack_bytes_max)
+        .consume_fuel(limits.fuel_max > 0)
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
@@ -119,14 +152,14 @@ enum DirtyPages {
 
 fn pool(limits: &Limits, pages: DirtyPages) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
-    let memory = limits.memory_bytes_max.next_multiple_of(WASM_PAGE).min(1 << 32);
     pool.total_component_instances(INSTANCES_MAX)
         .total_core_instances(4 * INSTANCES_MAX)
         .total_memories(INSTANCES_MAX)
         .total_tables(2 * INSTANCES_MAX)
         .max_tables_per_module(4)
         .table_elements(limits.table_elements_max)
-        .max_memory_size(memory);
+        // What a memory may have is the limiter's business; a slot has this much room anyway.
+        .max_memory_size(1 << 32);
     match pages {
         DirtyPages::Tracked => {
             pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT_BYTES);

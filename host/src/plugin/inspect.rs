@@ -2,6 +2,7 @@
 
 use super::Limits;
 use crate::error::{Code, Error, Result};
+use crate::model::Capability;
 use sha2::{Digest, Sha256};
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
@@ -69,6 +70,12 @@ pub(super) fn check(wasm: &[u8], limits: &Limits) -> Result<Inspection> {
 }
 
 impl Inspection {
+    /// Interfaces it imports that are linked only where they were granted.
+    pub(super) fn capabilities(&self) -> Vec<Capability> {
+        let imported = self.imports.iter().filter_map(|name| split(name));
+        imported.filter_map(|(interface, _)| capability(interface)).collect()
+    }
+
     /// Name of the exported `extractor` interface.
     pub(super) fn export(&self) -> Option<&str> {
         let mut exports = self.exports.iter();
@@ -168,19 +175,20 @@ fn check_api(inspection: &Inspection) -> Result<()> {
 }
 
 fn check_imports(inspection: &Inspection) -> Result<()> {
-    let granted = |name: &str| {
+    let known = |name: &str| {
         split(name).is_some_and(|(interface, version)| {
-            INTERFACES.contains(&interface) && minor(version) == Some(API)
+            let known = INTERFACES.contains(&interface) || capability(interface).is_some();
+            known && minor(version) == Some(API)
         })
     };
-    let refused_names: Vec<_> = inspection.imports.iter().filter(|name| !granted(name)).collect();
+    let refused_names: Vec<_> = inspection.imports.iter().filter(|name| !known(name)).collect();
     if refused_names.is_empty() {
         return Ok(());
     }
-    let are = if refused_names.len() == 1 { "which is" } else { "which are" };
-    let message = format!("imports {}, {are} not granted", listed(&refused_names));
+    let message = format!("imports {}, which no host grants", listed(&refused_names));
     let hint = "build it for wasm32-unknown-unknown with `quarry extractor build`: an extractor \
-                gets no file system, network, clock or environment";
+                gets no file system, and clock, network or environment only through \
+                quarry:extractor";
     Err(refused(message).hint(hint))
 }
 
@@ -193,6 +201,10 @@ fn wrong_world(inspection: &Inspection) -> Error {
     let message = "does not export quarry:extractor/extractor: wrong world";
     refused(format!("{message}, it exports {instead}"))
         .hint("implement the world `plugin` of wit/, or use the SDK")
+}
+
+fn capability(interface: &str) -> Option<Capability> {
+    Capability::ALL.into_iter().find(|one| one.as_str() == interface)
 }
 
 /// Interface and version of a name like `quarry:extractor/input@0.1.0`.

@@ -110,6 +110,7 @@ pub(super) fn open(folder: &Path) -> Result<Box<dyn Target>> {
         workers: 1,
         patience: Patience::default(),
         limits: Limits::default(),
+        limit_ceilings: Default::default(),
     };
     let app = App::with_registry(&settings, Registry::of(vec![Arc::new(nothing)]))?;
     Ok(Box::new(Buckets { app, file: folder.join("m.parquet") }))
