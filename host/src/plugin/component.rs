@@ -62,6 +62,7 @@ impl Component {
         let interface = inspection.export().unwrap_or_default();
         let exports = Exports::find(&compiled, interface)?;
         let description = describe(shared, &pre, &exports)?;
+        check_stamp(&inspection, &description)?;
         let parameters = Parameters::compile(&description.parameters)?;
         let digest = &inspection.digest;
         let linked = link(shared, &compiled, &description, &inspection, Grants::default(), 0)?;
@@ -189,6 +190,21 @@ fn compile(shared: &Shared, wasm: &[u8], digest: &str) -> Result<wasmtime::compo
         cache.store(digest, &compiled);
     }
     Ok(compiled)
+}
+
+/// Whoever reads the stamp without running anything has to be told the truth.
+fn check_stamp(inspection: &Inspection, description: &Description) -> Result<()> {
+    let (Some(name), Some(version)) = (&inspection.name, &inspection.version) else {
+        return Ok(());
+    };
+    let Description { name: own, version: own_version, .. } = description;
+    if (name, version) == (own, own_version) {
+        return Ok(());
+    }
+    let (name, version) = (super::log::clean(name, 80), super::log::clean(version, 80));
+    let message =
+        format!("is stamped {name}@{version} but describes itself as {own}@{own_version}");
+    Err(refused(message).hint("build it again"))
 }
 
 fn misfit(error: wasmtime::Error) -> Error {

@@ -13,6 +13,8 @@ pub const NAME_SECTION: &str = "quarry:extractor";
 /// Contract versions this host runs: 0.1.x.
 const API: (u64, u64) = (0, 1);
 const INTERFACES: [&str; 3] = ["input", "output", "log"];
+/// Of a section that is read.
+const SECTION_BYTES_MAX: usize = 64 << 10;
 /// Names in an error are cut here.
 const LISTED: usize = 12;
 
@@ -35,6 +37,13 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
     let mut outline = Outline::default();
     for payload in Parser::new(0).parse_all(wasm) {
         payload.and_then(|payload| outline.add(payload)).map_err(|error| damaged(&error))?;
+    }
+    if let Some(bytes) = outline.oversized {
+        let message = format!(
+            "has a section {NAME_SECTION} or {API_SECTION} of {bytes} bytes, at most \
+             {SECTION_BYTES_MAX} are read"
+        );
+        return Err(refused(message).hint("build it with `quarry extractor build`"));
     }
     let label = outline.name.as_deref().and_then(|json| serde_json::from_slice(json).ok());
     let label: serde_json::Value = label.unwrap_or_default();
@@ -91,6 +100,8 @@ struct Outline {
     /// Depth it was found at and version: the component's own stamp wins over its module's.
     api: Option<(usize, String)>,
     name: Option<Vec<u8>>,
+    /// Bytes of a section that is too large to be looked at.
+    oversized: Option<usize>,
     imports: Vec<String>,
     exports: Vec<String>,
 }
@@ -109,6 +120,12 @@ impl Outline {
                 for export in section {
                     self.exports.push(export?.name.name.to_string());
                 }
+            }
+            Payload::CustomSection(section)
+                if [API_SECTION, NAME_SECTION].contains(&section.name())
+                    && section.data().len() > SECTION_BYTES_MAX =>
+            {
+                self.oversized = Some(section.data().len());
             }
             Payload::CustomSection(section) if section.name() == API_SECTION => {
                 let outer = self.api.as_ref().is_none_or(|(depth, _)| self.depth < *depth);

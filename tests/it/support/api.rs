@@ -97,6 +97,7 @@ impl Bed {
             workers: 2,
             patience: quarry::engine::Patience::default(),
             limits: quarry::plugin::Limits::default(),
+            limit_ceilings: Default::default(),
         })
         .unwrap();
         if let Some(env) = env {
