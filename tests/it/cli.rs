@@ -5,6 +5,7 @@ mod config;
 mod damaged;
 mod errors;
 mod examples;
+mod grants;
 mod help;
 mod hostile;
 mod recovery;

@@ -1,7 +1,9 @@
 //! The sandbox: what is refused before it runs, what is stopped while it runs, and that data
 //! arrives as it was sent.
 
+mod budgets;
 mod cache;
+mod capabilities;
 mod components;
 mod descriptions;
 mod echo;
