@@ -46,10 +46,10 @@ impl Control {
 
     /// In place of what it had; nothing at all revokes everything.
     pub fn grant(&self, identifier: &str, grants: Grants) -> Result<Granted> {
+        let _lock = self.locks.hold("grants");
         let had = self.granted(identifier)?;
         self.check_grants(&had.extractor, &grants)?;
         let KnownExtractor { digest, description, .. } = &had.extractor;
-        let _lock = self.locks.hold(&format!("grant {digest}"));
         let now = self.now();
         let record = Grant {
             digest: digest.clone(),
@@ -58,9 +58,9 @@ impl Control {
             grants: grants.clone(),
             granted_at: now.clone(),
         };
-        let kind = match grants.is_empty() {
-            true => GrantEventKind::Revoked,
-            false => GrantEventKind::Granted,
+        let kind = match grants.keeps(&had.grants) {
+            true => GrantEventKind::Granted,
+            false => GrantEventKind::Revoked,
         };
         let event = GrantEvent {
             at: now,

@@ -312,6 +312,17 @@ impl Grants {
         }
     }
 
+    /// Whether everything of `before` is still there.
+    pub fn keeps(&self, before: &Grants) -> bool {
+        before.http.iter().all(|hosts| self.http.contains(hosts))
+            && before.networks.iter().all(|network| self.networks.contains(network))
+            && before.credentials.iter().all(|one| self.credentials.contains(one))
+            && before.environment.is_subset(&self.environment)
+            && before.clock <= self.clock
+            && before.random <= self.random
+            && before.assets <= self.assets
+    }
+
     /// Whether anything of the capability is granted.
     pub fn has(&self, capability: Capability) -> bool {
         match capability {
