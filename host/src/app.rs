@@ -5,13 +5,14 @@
 use crate::artifact::Artifacts;
 use crate::config::PARTITION_ROWS;
 use crate::durable;
-use crate::engine::{Engine, Patience, Registry};
+use crate::engine::{DenialLog, Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
-use crate::plugin::{Compiler, Host, Limits, Trust};
+use crate::plugin::{Compiler, Host, Limits, Trust, World};
 use crate::sink::{self, SinkSpec, VectorSink};
+use crate::store::catalog::Grant;
 use crate::store::{DirectoryLock, Store};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, Runtime};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub compiler: Option<Compiler>,
     /// Which extractors are let in.
     pub trust: Trust,
+    /// Up to where grants may raise limits, by their names.
+    pub limit_ceilings: BTreeMap<String, u64>,
 }
 
 pub struct App {
@@ -53,6 +56,7 @@ impl App {
         let cache = settings.cache_dir.clone().unwrap_or_else(own);
         let compiler = settings.compiler.clone();
         let host = Host::with_compiler(Some(cache), settings.limits.clone(), compiler)?;
+        host.limit_grants(settings.limit_ceilings.clone());
         let mut search = settings.extractors.clone();
         search.extend(folders_beside_the_binary());
         let registry = Registry::new(host, settings.data_dir.join("extractors"), search)
@@ -81,6 +85,11 @@ impl App {
             }
         };
         let sink = open_sink(&settings.sink, &data_dir, &handle)?;
+        let denials = Arc::new(DenialLog::new(store.clone(), Env::System));
+        registry.surround(World { denials: Some(denials), ..World::default() });
+        for granted in store.all::<Grant>("")? {
+            registry.grant(&granted.digest, &granted.grants);
+        }
         // Whoever made the folders may have died before their names were durable.
         durable::sync_directory(&data_dir)
             .context(Code::Unavailable, || format!("can not sync {}", data_dir.display()))?;

@@ -17,6 +17,7 @@ pub mod error;
 pub mod manifest;
 pub mod memory;
 pub mod model;
+pub mod net;
 pub mod package;
 pub mod plugin;
 pub mod sink;

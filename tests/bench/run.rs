@@ -81,6 +81,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         limits: Limits::default(),
         compiler: None,
         trust: quarry::plugin::Trust::default(),
+        limit_ceilings: Default::default(),
     };
     let app = match variant.as_str() {
         "native" => {

@@ -37,6 +37,7 @@ pub(crate) fn settings(data: &Path) -> Settings {
         limits: Limits::default(),
         compiler: None,
         trust: quarry::plugin::Trust::default(),
+        limit_ceilings: Default::default(),
     }
 }
 

@@ -7,6 +7,7 @@ mod documents;
 mod errors;
 mod exchange;
 mod extractors;
+mod grants;
 mod idempotency;
 mod isolation;
 mod keys;

@@ -6,6 +6,7 @@ mod damaged;
 mod errors;
 mod examples;
 mod extractor;
+mod grants;
 mod help;
 mod hostile;
 mod recovery;

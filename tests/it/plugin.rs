@@ -2,7 +2,9 @@
 //! arrives as it was sent.
 
 mod audit;
+mod budgets;
 mod cache;
+mod capabilities;
 mod compiling;
 mod components;
 mod descriptions;

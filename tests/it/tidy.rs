@@ -21,12 +21,12 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("qdrant_client", &["sink"]),
     ("clap", &["cli", "main"]),
     ("axum", &["api"]),
-    ("reqwest", &["client", "webhook"]),
+    ("reqwest", &["client", "net", "webhook"]),
 ];
 
 /// Modules of the host from the bottom up. A module imports from layers below its own, no sibling.
 const LAYERS: [&[&str]; 7] = [
-    &["model", "error", "config", "env", "durable"],
+    &["model", "error", "config", "env", "durable", "net"],
     &["store", "artifact", "manifest", "plugin", "sink", "webhook", "client"],
     &["engine", "package"],
     &["control"],

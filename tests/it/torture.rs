@@ -5,6 +5,7 @@
 pub(crate) mod kinds;
 
 mod fuzz;
+mod hostile;
 mod kill;
 mod power;
 mod soak;

@@ -124,6 +124,7 @@ pub(crate) fn settings(data: &Path, sink: &str, workers: usize) -> Settings {
         limits: Limits::default(),
         compiler: None,
         trust: quarry::plugin::Trust::default(),
+        limit_ceilings: Default::default(),
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod batch;
 pub(crate) mod effects;
 pub(crate) mod faulty;
 pub(crate) mod fuzz;
+pub(crate) mod hostile;
 pub(crate) mod kill;
 pub(crate) mod power;
 pub(crate) mod rebuild;
@@ -41,6 +42,7 @@ const KINDS: &[Kind] = &[
     ("sim", "--seeds 2000 --seed 1 --steps 12", sim::run),
     ("fuzz", "--seconds 600 [--target NAME] --seed 1 [--case N]", fuzz::run),
     ("fuzz-child", "(what fuzz starts) --target NAME --folder NAME", fuzz::child),
+    ("hostile", "--runs 1000 --seed 1", hostile::run),
     ("webhooks", "--kills 100 --seed 1", webhooks::run),
     ("soak", "--minutes 30 --objects 2000 --seed 1", soak::run),
 ];

@@ -16,12 +16,15 @@ pub(super) enum Command {
         /// Processor time it may take
         #[arg(long, value_name = "S")]
         cpu_seconds: u64,
+        /// For a host that counts fuel
+        #[arg(long)]
+        fuel: bool,
     },
 }
 
 pub(super) fn run(command: &Command) -> ExitCode {
-    let Command::Compile { memory_bytes, cpu_seconds } = command;
-    match plugin::compile_answer(*memory_bytes, *cpu_seconds) {
+    let Command::Compile { memory_bytes, cpu_seconds, fuel } = command;
+    match plugin::compile_answer(*memory_bytes, *cpu_seconds, *fuel) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

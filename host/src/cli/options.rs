@@ -148,6 +148,8 @@ impl GlobalOptions {
 pub(super) fn opening(config: &Config) -> Result<Settings> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let limits = Limits { call_ms_max: config.call_ms_max, ..Limits::default() };
+    let limits = limits.with(&config.limits).map_err(|error| error.field("limits"))?;
+    limits.with(&config.limit_ceilings).map_err(|error| error.field("limit_ceilings"))?;
     let mut patience = Patience::default();
     patience.limit = Duration::from_secs(config.patience);
     Ok(Settings {
@@ -160,6 +162,7 @@ pub(super) fn opening(config: &Config) -> Result<Settings> {
         workers: config.workers.unwrap_or_else(cores).max(1),
         patience,
         limits,
+        limit_ceilings: config.limit_ceilings.clone(),
         compiler: compiler(config),
         trust: Trust::parse(&config.trusted_keys, config.require_signature)?,
     })

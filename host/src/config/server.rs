@@ -52,6 +52,12 @@ pub struct Config {
     /// Bytes of memory that compiling one extractor may take, by address space.
     #[schemars(range(min = 268_435_456))]
     pub compile_memory_bytes_max: u64,
+    /// Limits of every extractor by name, such as `memory_bytes_max`; those that are not here have
+    /// their defaults.
+    pub limits: BTreeMap<String, u64>,
+    /// Up to where a grant may raise limits of one extractor, by name; without one it may only
+    /// lower them.
+    pub limit_ceilings: BTreeMap<String, u64>,
     /// Seconds to wait for a store or sink that is out of reach, or for a full disk.
     pub patience: u64,
     /// Address and port of the server; port 0 takes a free one.
@@ -110,6 +116,8 @@ impl Default for Config {
             call_ms_max: 30_000,
             compile_seconds_max: 120,
             compile_memory_bytes_max: 2 << 30,
+            limits: BTreeMap::new(),
+            limit_ceilings: BTreeMap::new(),
             patience: 600,
             listen: SocketAddr::from(([127, 0, 0, 1], 7733)),
             insecure: false,
@@ -287,7 +295,13 @@ fn parse(name: &str, text: &str, schema: &Value) -> Result<Value> {
     if has("object") {
         let pairs = text.split(',').map(|pair| {
             let (key, value) = pair.split_once('=').ok_or_else(|| wrong("KEY=VALUE,…"))?;
-            Ok((key.to_ascii_lowercase(), Value::from(value)))
+            let value = match &schema["additionalProperties"]["type"] {
+                Value::String(kind) if kind == "integer" => {
+                    value.parse::<u64>().map_err(|_| wrong("NAME=NUMBER,…"))?.into()
+                }
+                _ => Value::from(value),
+            };
+            Ok((key.to_ascii_lowercase(), value))
         });
         return pairs.collect::<Result<Map<String, Value>>>().map(Value::Object);
     }

@@ -74,15 +74,18 @@ impl Control {
         Ok(known)
     }
 
-    /// By `name@version`, `name_version`, or a name that has one version.
+    /// By `name@version`, `name_version`, a name that has one version, or the digest or 12 and more
+    /// of its first digits.
     pub fn extractor(&self, identifier: &str) -> Result<KnownExtractor> {
         let mut all = self.extractors()?;
         let exact = all.iter().position(|known| {
             let Description { name, version, .. } = &known.description;
             let rest = identifier.strip_prefix(name.as_str());
-            rest.is_some_and(|rest| {
-                rest.strip_prefix(['@', '_']).is_some_and(|rest| rest == version)
-            })
+            let digest = identifier.len() >= 12 && known.digest.starts_with(identifier);
+            digest
+                || rest.is_some_and(|rest| {
+                    rest.strip_prefix(['@', '_']).is_some_and(|rest| rest == version)
+                })
         });
         if let Some(at) = exact {
             return Ok(all.swap_remove(at));

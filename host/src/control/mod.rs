@@ -14,6 +14,7 @@ mod documents;
 mod events;
 mod exports;
 mod extractors;
+mod grants;
 mod input;
 mod keys;
 mod links;
@@ -47,6 +48,7 @@ pub use documents::{
 };
 pub use exports::{ExportFormat, ExportOrder, Exported};
 pub use extractors::KnownExtractor;
+pub use grants::Granted;
 pub use keys::{Caller, MadeKey, NewKey};
 pub use links::{Link, Verb};
 pub use locks::Locks;

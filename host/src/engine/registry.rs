@@ -11,8 +11,8 @@ use super::plan::Pinned;
 use crate::durable;
 use crate::env::Env;
 use crate::error::{Code, Context, Error, Result};
-use crate::model::ExtractorRef;
-use crate::plugin::{self, Component, Extractor, Host, Inspection, Trust};
+use crate::model::{ExtractorRef, Grants};
+use crate::plugin::{self, Component, Extractor, Host, Inspection, Limits, Trust, World};
 use crate::store::{ExtractorRecord, Store};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub struct Registry {
     /// Where components are looked for that are not registered yet.
     search: Vec<PathBuf>,
     loaded: Mutex<HashMap<String, Arc<dyn Extractor>>>,
+    /// What components were granted, by digest.
+    grants: Mutex<HashMap<String, Grants>>,
     /// Held while one is registered: two that have the same digest write the same file.
     registering: Mutex<()>,
 }
@@ -41,9 +43,9 @@ pub struct Found {
 
 impl Registry {
     pub fn new(host: Host, directory: PathBuf, search: Vec<PathBuf>) -> Registry {
-        let (loaded, registering) = (Mutex::default(), Mutex::default());
+        let (loaded, grants, registering) = Default::default();
         let trust = Trust::default();
-        Registry { host: Some(host), trust, directory, search, loaded, registering }
+        Registry { host: Some(host), trust, directory, search, loaded, grants, registering }
     }
 
     /// Lets in what `trust` says, instead of everything.
@@ -65,6 +67,7 @@ impl Registry {
             directory: PathBuf::new(),
             search: Vec::new(),
             loaded: Mutex::new(loaded),
+            grants: Mutex::default(),
             registering: Mutex::default(),
         }
     }
@@ -172,8 +175,38 @@ impl Registry {
     }
 
     fn keep(&self, extractor: Arc<dyn Extractor>) -> Arc<dyn Extractor> {
+        let digest = extractor.digest().to_string();
+        // Held until it is kept: whoever grants meanwhile finds it.
+        let granted = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(extractor.digest().to_string()).or_insert(extractor).clone()
+        let kept = all.entry(digest).or_insert_with(|| {
+            if let Some(grants) = granted.get(extractor.digest()) {
+                extractor.grant(grants);
+            }
+            extractor
+        });
+        kept.clone()
+    }
+
+    /// What a component may use from now on, whether it is loaded or not.
+    pub fn grant(&self, digest: &str, grants: &Grants) {
+        let mut granted = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        granted.insert(digest.to_string(), grants.clone());
+        if let Some(extractor) = self.loaded(digest) {
+            extractor.grant(grants);
+        }
+    }
+
+    /// What is lent to extractors that were granted it.
+    pub fn surround(&self, world: World) {
+        if let Some(host) = &self.host {
+            host.surround(world);
+        }
+    }
+
+    /// The limits of all extractors that have none of their own.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.host.as_ref().map(Host::limits)
     }
 
     /// A component that was found, loaded without being registered.

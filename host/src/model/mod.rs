@@ -1,5 +1,6 @@
 //! The nouns: plain data without I/O. Nothing here knows how it is stored, sent or executed.
 
+mod capability;
 mod description;
 mod document;
 mod event;
@@ -9,6 +10,7 @@ mod ids;
 mod scope;
 mod status;
 
+pub use capability::{Ask, Capability, Credential, Grants, HostPattern, Network, variable};
 pub use description::{Description, Distance, Field, FieldKind, Input};
 pub use document::{
     Document, Enrichment, LINEAGE_FIELD, Lineage, SparseVector, VECTOR_VALUE_MAX, Vector,

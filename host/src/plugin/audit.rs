@@ -1,6 +1,6 @@
 //! Everything a host asks of a component before it runs a row, one check after the other.
 
-use super::component::{Component, Linked};
+use super::component::{Component, Fitted};
 use super::inspect::{self, Inspection, NAME_SECTION};
 use super::{Extractor, Host, describe};
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ impl Audit {
         if self.broken {
             return None;
         }
-        let linked = Linked::new(host.shared(), wasm, &|_| Ok(()));
+        let linked = Fitted::new(host.shared(), wasm, &|_| Ok(()));
         let linked = self.take(linked.map(|linked| {
             let detail = "all functions are there with the types of the contract";
             (linked, detail.to_string())
@@ -140,7 +140,7 @@ fn imports(inspection: &Inspection) -> String {
 
 /// `describe` answers twice the same, as the published schema says, under the stamped name.
 fn described(
-    linked: &Linked,
+    linked: &Fitted,
     host: &Host,
     inspection: &Inspection,
 ) -> Result<(Description, String)> {
@@ -242,7 +242,7 @@ fn defaults(parameters: &Value) -> Result<String> {
 }
 
 /// `configure` keeps name and version, and what it answers survives being written and read.
-fn configured(linked: Linked, described: &Description, parameters: &Value) -> Result<String> {
+fn configured(linked: Fitted, described: &Description, parameters: &Value) -> Result<String> {
     let limits = linked.limits();
     let component = Component::of(linked, described.clone())?;
     let instance = component.instantiate(parameters).map_err(|error| {

@@ -1,9 +1,9 @@
 //! One output column while it is filled: every check on what a guest pushes into it.
 
-use super::OutputColumn;
 use super::failure::{Violation, contract, too_much};
 use super::values::{self, Bits};
 use super::vectors::vectors;
+use super::{Limits, OutputColumn};
 use crate::model::{Field, FieldKind};
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray};
@@ -98,6 +98,7 @@ impl Column {
         first: usize,
         documents: usize,
         pushed: Pushed<'_>,
+        limits: &Limits,
     ) -> Result<(), Violation> {
         match (pushed, self.kind) {
             (Pushed::Vectors { data }, FieldKind::Dense) => self.dense(first, documents, data),
@@ -114,7 +115,7 @@ impl Column {
                 FieldKind::Utf8 | FieldKind::Json | FieldKind::Blob | FieldKind::Multi,
             ) => {
                 self.place(first, offsets.len().saturating_sub(1), documents)?;
-                self.varlen(validity, offsets, data)
+                self.varlen(validity, offsets, data, limits)
             }
             (pushed, kind) => {
                 let (method, kind) = (pushed.method(), kind.as_str());
@@ -213,6 +214,20 @@ impl Column {
         Ok(())
     }
 
+    /// The offsets have been checked.
+    fn check_sizes(&self, offsets: &[u32], max: usize) -> Result<(), Violation> {
+        let size = |pair: &[u32]| u32::from_le(pair[1]) - u32::from_le(pair[0]);
+        match offsets.windows(2).position(|pair| size(pair) as usize > max) {
+            None => Ok(()),
+            Some(at) => {
+                let (name, document) = (&self.name, self.len + at);
+                let message =
+                    format!("output `{name}` has more than {max} bytes in document {document}");
+                Err(too_much(message))
+            }
+        }
+    }
+
     fn sparse(&mut self, offsets: &[u32], indices: &[u32], data: &[u8]) -> Result<(), Violation> {
         if data.len() != indices.len() * 4 {
             let (values, indices) = (data.len(), indices.len());
@@ -238,8 +253,15 @@ impl Column {
         Ok(())
     }
 
-    fn varlen(&mut self, validity: &[u8], offsets: &[u32], data: &[u8]) -> Result<(), Violation> {
+    fn varlen(
+        &mut self,
+        validity: &[u8],
+        offsets: &[u32],
+        data: &[u8],
+        limits: &Limits,
+    ) -> Result<(), Violation> {
         self.check_offsets(offsets, data.len())?;
+        self.check_sizes(offsets, limits.value_bytes_max)?;
         let count = offsets.len() - 1;
         let bits = self.bits(validity, count)?;
         match self.kind {
@@ -247,7 +269,7 @@ impl Column {
                 let text = values::text(data, offsets);
                 let text = text.map_err(|at| self.wrong("is not UTF-8", at))?;
                 if self.kind == FieldKind::Json {
-                    let parsed = values::check_json(text, offsets, &bits);
+                    let parsed = values::check_json(text, offsets, &bits, limits.json_depth_max);
                     parsed.map_err(|(at, why)| self.wrong(&format!("is not JSON, {why},"), at))?;
                 }
             }

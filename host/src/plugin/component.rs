@@ -1,5 +1,6 @@
 //! A checked and compiled extractor.
 
+use super::capability::{self, Permit};
 use super::host::Shared;
 use super::inspect::{self, Inspection, refused};
 use super::instance::{Live, Slot};
@@ -7,8 +8,8 @@ use super::parameters::Parameters;
 use super::state::{self, State};
 use super::{Extractor, Instance, Limits, Reason, describe};
 use crate::error::{Code, Error, Result};
-use crate::model::Description;
-use std::sync::{Arc, PoisonError};
+use crate::model::{Capability, Description, Grants};
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, TypedFunc};
 
@@ -18,16 +19,29 @@ pub struct Component(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
-    pre: InstancePre<State>,
+    compiled: Compiled,
     exports: Exports,
     inspection: Inspection,
     description: Description,
     parameters: Parameters,
+    linked: Mutex<Linked>,
+}
+
+/// The component with what it was granted.
+#[derive(Clone)]
+struct Linked {
+    /// Counts the grants.
+    number: u64,
+    permit: Arc<Permit>,
+    /// Absent while it imports something that it was not granted.
+    pre: Option<InstancePre<State>>,
 }
 
 /// A component that was compiled and fits the contract, as far as types say.
-pub(super) struct Linked {
+pub(super) struct Fitted {
     shared: Arc<Shared>,
+    compiled: Compiled,
+    /// With traps for what has to be granted: enough to describe itself.
     pre: InstancePre<State>,
     exports: Exports,
     inspection: Inspection,
@@ -49,16 +63,35 @@ type Configured = TypedFunc<(String,), (std::result::Result<String, String>,)>;
 
 impl Component {
     pub(super) fn load(shared: &Arc<Shared>, wasm: &[u8], admit: Admit<'_>) -> Result<Self> {
-        let linked = Linked::new(shared, wasm, admit)?;
-        let description = describe::parse(&linked.describe()?, &shared.limits)?;
-        Self::of(linked, description)
+        let fitted = Fitted::new(shared, wasm, admit)?;
+        let description = describe::parse(&fitted.describe()?, &shared.limits)?;
+        Self::of(fitted, description)
     }
 
     /// `description` is what the component says of itself.
-    pub(super) fn of(linked: Linked, description: Description) -> Result<Self> {
-        let Linked { shared, pre, exports, inspection } = linked;
+    pub(super) fn of(fitted: Fitted, description: Description) -> Result<Self> {
+        let Fitted { shared, compiled, exports, inspection, .. } = fitted;
+        check_stamp(&inspection, &description)?;
         let parameters = Parameters::compile(&description.parameters)?;
-        Ok(Component(Arc::new(Inner { shared, pre, exports, inspection, description, parameters })))
+        let linked = link(&shared, &compiled, &description, &inspection, Grants::default(), 0)?;
+        Ok(Component(Arc::new(Inner {
+            shared,
+            compiled,
+            exports,
+            inspection,
+            description,
+            parameters,
+            linked: Mutex::new(linked),
+        })))
+    }
+
+    fn linked(&self) -> Linked {
+        self.0.linked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes with every grant.
+    pub(super) fn granted(&self) -> u64 {
+        self.0.linked.lock().unwrap_or_else(PoisonError::into_inner).number
     }
 
     /// Outline of the component's file.
@@ -74,8 +107,13 @@ impl Component {
 
     /// A fresh instance in a fresh store, configured with `parameters`.
     pub(super) fn open(&self, parameters: &str) -> Result<(Live, Description)> {
-        let Inner { shared, pre, exports, description, .. } = &*self.0;
-        let mut store = store(shared);
+        let Inner { shared, exports, description, inspection, .. } = &*self.0;
+        let Linked { permit, pre, .. } = self.linked();
+        let Some(pre) = pre else {
+            permit.check(&inspection.capabilities())?;
+            return Err(Error::internal("an extractor with all it needs is not linked"));
+        };
+        let mut store = store(shared, permit);
         let opened = (|| {
             let instance = pre.instantiate(&mut store)?;
             let configure: Configured = instance.get_typed_func(&mut store, exports.configure)?;
@@ -86,20 +124,17 @@ impl Component {
         })();
         let (run, embed_query, answer) =
             opened.map_err(|error| failed("configure", &error, store.data_mut()))?;
+        let limits = store.data().limits.clone();
         let json = answer.map_err(|message| {
             let message = super::log::clean(&message, 1000);
             Error::invalid(format!("the extractor refuses its parameters: {message}"))
         })?;
-        let configured = describe::parse(&json, &shared.limits)?;
+        let configured = describe::parse(&json, &limits)?;
         if (&configured.name, &configured.version) != (&description.name, &description.version) {
             let (name, version) = (&configured.name, &configured.version);
             return Err(refused(format_args!("calls itself {name}@{version} once configured")));
         }
         Ok((Live { store, run, embed_query }, configured))
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.0.shared
     }
 }
 
@@ -110,6 +145,20 @@ impl Extractor for Component {
 
     fn digest(&self) -> &str {
         &self.0.inspection.digest
+    }
+
+    fn grant(&self, grants: &Grants) {
+        let Inner { shared, compiled, inspection, description, .. } = &*self.0;
+        let mut linked = self.0.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = linked.number + 1;
+        match link(shared, compiled, description, inspection, grants.clone(), number) {
+            Ok(now) => *linked = now,
+            // Better nothing than what was taken back.
+            Err(error) => {
+                tracing::error!("{}", error.chain());
+                *linked = Linked { number, pre: None, ..linked.clone() };
+            }
+        }
     }
 
     fn instantiate(&self, parameters: &serde_json::Value) -> Result<Box<dyn Instance>> {
@@ -148,7 +197,7 @@ fn compile(shared: &Shared, wasm: &[u8], inspection: &Inspection) -> Result<Comp
     if let Some(compiled) = cached() {
         return Ok(compiled);
     }
-    let code = compiler.compile(wasm, inspection)?;
+    let code = compiler.compile(wasm, inspection, &shared.limits)?;
     if let Some(cache) = &shared.cache {
         cache.store(digest, &code);
     }
@@ -174,29 +223,78 @@ fn compile_here(shared: &Shared, wasm: &[u8], digest: &str) -> Result<Compiled> 
     Ok(compiled)
 }
 
+/// Whoever reads the stamp without running anything has to be told the truth.
+fn check_stamp(inspection: &Inspection, description: &Description) -> Result<()> {
+    let (Some(name), Some(version)) = (&inspection.name, &inspection.version) else {
+        return Ok(());
+    };
+    let Description { name: own, version: own_version, .. } = description;
+    if (name, version) == (own, own_version) {
+        return Ok(());
+    }
+    let (name, version) = (super::log::clean(name, 80), super::log::clean(version, 80));
+    let message =
+        format!("is stamped {name}@{version} but describes itself as {own}@{own_version}");
+    Err(refused(message).hint("build it again"))
+}
+
+fn misfit(error: wasmtime::Error) -> Error {
+    refused("does not fit the contract")
+        .source(error)
+        .hint("build it with an SDK for this host's version")
+}
+
+/// Links what the component imports, asks for and was granted, and nothing else.
+fn link(
+    shared: &Shared,
+    compiled: &Compiled,
+    description: &Description,
+    inspection: &Inspection,
+    grants: Grants,
+    number: u64,
+) -> Result<Linked> {
+    let imported: Vec<Capability> = inspection.capabilities();
+    let limits = shared.limits_of(&grants.limits);
+    let permit = Permit::new(description, &inspection.digest, grants, limits, shared.world());
+    let permit = Arc::new(permit);
+    if !imported.iter().all(|capability| permit.has(*capability)) {
+        return Ok(Linked { number, permit, pre: None });
+    }
+    let mut linker = shared.linker.clone();
+    for capability in imported {
+        capability::link(&mut linker, capability).map_err(misfit)?;
+    }
+    let pre = linker.instantiate_pre(compiled).map_err(misfit)?;
+    Ok(Linked { number, permit, pre: Some(pre) })
+}
+
 /// A store with all limits, ready for one call.
-fn store(shared: &Shared) -> Store<State> {
-    let mut store = Store::new(&shared.engine, State::new(shared.limits.clone()));
+fn store(shared: &Shared, permit: Arc<Permit>) -> Store<State> {
+    let handles = permit.limits.handles_max;
+    let mut store = Store::new(&shared.engine, State::new(permit));
     store.limiter(|state| &mut state.limiter);
-    store.set_max_component_handles(64);
+    store.set_max_component_handles(handles);
     store.epoch_deadline_callback(|store| Ok(state::look(store.data())?));
     state::begin(&mut store, describe::BYTES_MAX);
     store
 }
 
-impl Linked {
+impl Fitted {
     pub(super) fn new(shared: &Arc<Shared>, wasm: &[u8], admit: Admit<'_>) -> Result<Self> {
         let inspection = inspect::check(wasm, &shared.limits)?;
         admit(&inspection)?;
         let compiled = compile(shared, wasm, &inspection)?;
-        let pre = shared.linker.instantiate_pre(&compiled).map_err(|error| {
-            refused("does not fit the contract")
-                .source(error)
-                .hint("build it with an SDK for this host's version")
-        })?;
+        let capabilities = inspection.capabilities();
+        // Describing needs nothing, so that what is not granted yet can say what it asks for.
+        let mut linker = shared.linker.clone();
+        if !capabilities.is_empty() {
+            linker.define_unknown_imports_as_traps(&compiled).map_err(misfit)?;
+        }
+        let pre = linker.instantiate_pre(&compiled).map_err(misfit)?;
         let interface = inspection.export().unwrap_or_default();
         let exports = Exports::find(&compiled, interface)?;
-        Ok(Linked { shared: shared.clone(), pre, exports, inspection })
+        tracing::debug!(digest = inspection.digest, imports = ?capabilities, "extractor fits");
+        Ok(Fitted { shared: shared.clone(), compiled, pre, exports, inspection })
     }
 
     pub(super) fn limits(&self) -> Arc<Limits> {
@@ -205,7 +303,8 @@ impl Linked {
 
     /// What `describe` answers, as it is.
     pub(super) fn describe(&self) -> Result<String> {
-        let mut store = store(&self.shared);
+        let permit = Arc::new(Permit::nothing(self.shared.limits.clone()));
+        let mut store = store(&self.shared, permit);
         let described = (|| {
             let instance = self.pre.instantiate(&mut store)?;
             let index = self.exports.describe;

@@ -3,13 +3,14 @@
 use super::Limits;
 use super::inspect::refused;
 use crate::error::{Error, Result};
-use crate::model::{Description, ExtractorRef, Field, FieldKind, LINEAGE_FIELD};
+use crate::model::{Ask, Description, ExtractorRef, Field, FieldKind, LINEAGE_FIELD};
 
 /// Bytes of a description.
 pub(super) const BYTES_MAX: usize = 1 << 20;
 const FIELDS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
 const DIMENSION_MAX: u32 = 65_536;
+const CAPABILITIES_MAX: usize = 64;
 
 /// Parses a description and checks what the engine relies on.
 pub(super) fn parse(json: &str, limits: &Limits) -> Result<Description> {
@@ -33,6 +34,13 @@ fn check(description: &Description, limits: &Limits) -> Result<()> {
     }
     if inputs.len().max(outputs.len()) > FIELDS_MAX {
         return Err(wrong("", format!("has more than {FIELDS_MAX} inputs or outputs")));
+    }
+    if description.capabilities.len() > CAPABILITIES_MAX {
+        return Err(wrong("", format!("asks for more than {CAPABILITIES_MAX} capabilities")));
+    }
+    for (at, ask) in description.capabilities.iter().enumerate() {
+        ask.parse::<Ask>()
+            .map_err(|error| wrong(&format!("/capabilities/{at}"), error.to_string()))?;
     }
     for (at, input) in inputs.iter().enumerate() {
         let pointer = format!("/inputs/{at}");

@@ -47,6 +47,10 @@ pub(super) fn explain(error: &wasmtime::Error, state: &mut State) -> Violation {
         let message = format!("ran longer than {} ms", state.limits.call_ms_max);
         return Violation { reason: Reason::Timeout, message };
     }
+    if trap == Some(Trap::OutOfFuel) {
+        let message = format!("used more than {} units of fuel", state.limits.fuel_max);
+        return Violation { reason: Reason::Timeout, message };
+    }
     if let Some(message) = state.read_error.take() {
         return Violation { reason: Reason::Input, message };
     }
@@ -55,7 +59,7 @@ pub(super) fn explain(error: &wasmtime::Error, state: &mut State) -> Violation {
         return Violation { reason: Reason::Memory, message };
     }
     if error.chain().any(|source| source.to_string().contains(FUEL_EXHAUSTED)) {
-        let max = state.limits.output_bytes_max;
+        let max = state.limits.hostcall_bytes_max;
         return too_much(format!("passed more than {max} bytes to the host at once"));
     }
     match trap {

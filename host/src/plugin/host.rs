@@ -4,23 +4,22 @@ use super::cache::Cache;
 use super::compiler::Compiler;
 use super::component::Component;
 use super::inspect::Inspection;
-use super::state::{CORE_INSTANCES_MAX, State, TICK};
-use super::{Limits, input, log, output};
+use super::state::{State, TICK};
+use super::{Limits, World, input, log, output};
 use crate::error::{Code, Context, Result};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy, WasmBacktraceDetails};
 
 /// Instances that live at once: worker threads times extractors in use.
 const INSTANCES_MAX: u32 = 512;
-const WASM_STACK_BYTES: usize = 512 << 10;
 /// Memory of a slot that is reset instead of given back, where the kernel can tell what is dirty.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
-const WASM_PAGE: usize = 64 << 10;
 
 /// Compiles and runs extractors. Cheap to clone; components keep what they need of it alive.
 #[derive(Clone)]
@@ -34,6 +33,8 @@ pub(super) struct Shared {
     /// Components are compiled in this process if absent.
     pub(super) compiler: Option<Compiler>,
     pub(super) compiling: Mutex<()>,
+    world: OnceLock<World>,
+    ceilings: OnceLock<BTreeMap<String, u64>>,
     _ticker: Ticker,
 }
 
@@ -63,7 +64,10 @@ impl Host {
         })?;
         let limits = Arc::new(limits);
         let compiling = Mutex::default();
-        let shared = Shared { engine, linker, limits, cache, compiler, compiling, _ticker: ticker };
+        let (world, ceilings) = (OnceLock::new(), OnceLock::new());
+        let _ticker = ticker;
+        let shared =
+            Shared { engine, linker, limits, cache, compiler, compiling, world, ceilings, _ticker };
         Ok(Host(Arc::new(shared)))
     }
 
@@ -82,6 +86,17 @@ impl Host {
         Component::load(&self.0, wasm, admit)
     }
 
+    /// What is lent to those that were granted it; once, before anything is loaded.
+    pub fn surround(&self, world: World) {
+        // Who was first stays: what was loaded has it already.
+        let _ = self.0.world.set(world);
+    }
+
+    /// Up to where grants may raise limits; once, before anything is loaded.
+    pub fn limit_grants(&self, ceilings: BTreeMap<String, u64>) {
+        let _ = self.0.ceilings.set(ceilings);
+    }
+
     /// Name of the file in the cache directory that keeps a component compiled by this engine.
     pub fn cached_as(&self, digest: &str) -> Option<String> {
         self.0.cache.as_ref().map(|cache| cache.file_name(digest))
@@ -96,10 +111,28 @@ impl Host {
     }
 }
 
+impl Shared {
+    pub(super) fn world(&self) -> World {
+        self.world.get().cloned().unwrap_or_default()
+    }
+
+    /// The limits of a component that was granted these of its own.
+    pub(super) fn limits_of(&self, given: &BTreeMap<String, u64>) -> Arc<Limits> {
+        match given.is_empty() {
+            true => self.limits.clone(),
+            false => {
+                let none = BTreeMap::new();
+                let ceilings = self.ceilings.get().unwrap_or(&none);
+                Arc::new(self.limits.overridden(given, ceilings))
+            }
+        }
+    }
+}
+
 /// Pooled memories where the address space allows it, which makes instances cheap.
 fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     let pooled = |tracking| {
-        let mut config = config();
+        let mut config = config(limits);
         config.allocation_strategy(pool(limits, tracking));
         Engine::new(&config)
     };
@@ -107,10 +140,10 @@ fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     // 6.7): cleaning all of it by memset makes a new instance three times as expensive.
     pooled(DirtyPages::Tracked)
         .or_else(|_| pooled(DirtyPages::Discarded))
-        .or_else(|_| Engine::new(&config()))
+        .or_else(|_| Engine::new(&config(limits)))
 }
 
-pub(super) fn config() -> Config {
+pub(super) fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -118,7 +151,8 @@ pub(super) fn config() -> Config {
         // of 580.
         .concurrency_support(false)
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(limits.stack_bytes_max)
+        .consume_fuel(limits.fuel_max > 0)
         .wasm_backtrace_max_frames(NonZeroUsize::new(8))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
@@ -150,16 +184,16 @@ enum DirtyPages {
 
 fn pool(limits: &Limits, pages: DirtyPages) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
-    let memory = limits.memory_bytes_max.next_multiple_of(WASM_PAGE).min(1 << 32);
     pool.total_component_instances(INSTANCES_MAX)
         // Only counted, nothing is reserved for them: a full pool of components that consist of
         // many modules must fit.
-        .total_core_instances(CORE_INSTANCES_MAX as u32 * INSTANCES_MAX)
+        .total_core_instances(limits.core_instances_max as u32 * INSTANCES_MAX)
         .total_memories(INSTANCES_MAX)
         .total_tables(2 * INSTANCES_MAX)
         .max_tables_per_module(4)
         .table_elements(limits.table_elements_max)
-        .max_memory_size(memory);
+        // What a memory may have is the limiter's business; a slot has this much room anyway.
+        .max_memory_size(1 << 32);
     match pages {
         DirtyPages::Tracked => {
             pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT_BYTES);

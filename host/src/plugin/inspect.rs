@@ -3,6 +3,7 @@
 use super::Limits;
 use super::asset::{self, ASSETS_SECTION, AssetEntry};
 use crate::error::{Code, Error, Result};
+use crate::model::Capability;
 use sha2::{Digest, Sha256};
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
@@ -13,6 +14,8 @@ pub const NAME_SECTION: &str = "quarry:extractor";
 /// Contract versions this host runs: 0.1.x.
 const API: (u64, u64) = (0, 1);
 const INTERFACES: [&str; 3] = ["input", "output", "log"];
+/// Of a section that is read.
+const SECTION_BYTES_MAX: usize = 64 << 10;
 /// Names in an error are cut here.
 const LISTED: usize = 12;
 
@@ -37,6 +40,13 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
     let mut outline = Outline::default();
     for payload in Parser::new(0).parse_all(wasm) {
         payload.and_then(|payload| outline.add(payload)).map_err(|error| damaged(&error))?;
+    }
+    if let Some(bytes) = outline.oversized {
+        let message = format!(
+            "has a section {NAME_SECTION} or {API_SECTION} of {bytes} bytes, at most \
+             {SECTION_BYTES_MAX} are read"
+        );
+        return Err(refused(message).hint("build it with `quarry extractor build`"));
     }
     let label = outline.name.as_deref().and_then(|json| serde_json::from_slice(json).ok());
     let label: serde_json::Value = label.unwrap_or_default();
@@ -79,6 +89,12 @@ pub(super) fn check_size(wasm: &[u8], limits: &Limits) -> Result<()> {
 }
 
 impl Inspection {
+    /// Interfaces it imports that are linked only where they were granted.
+    pub(super) fn capabilities(&self) -> Vec<Capability> {
+        let imported = self.imports.iter().filter_map(|name| split(name));
+        imported.filter_map(|(interface, _)| capability(interface)).collect()
+    }
+
     /// Name of the exported `extractor` interface.
     pub(super) fn export(&self) -> Option<&str> {
         let mut exports = self.exports.iter();
@@ -95,6 +111,8 @@ struct Outline {
     api: Option<(usize, String)>,
     name: Option<Vec<u8>>,
     assets: Option<Vec<u8>>,
+    /// Bytes of a section that is too large to be looked at.
+    oversized: Option<usize>,
     imports: Vec<String>,
     exports: Vec<String>,
 }
@@ -113,6 +131,12 @@ impl Outline {
                 for export in section {
                     self.exports.push(export?.name.name.to_string());
                 }
+            }
+            Payload::CustomSection(section)
+                if [API_SECTION, NAME_SECTION].contains(&section.name())
+                    && section.data().len() > SECTION_BYTES_MAX =>
+            {
+                self.oversized = Some(section.data().len());
             }
             Payload::CustomSection(section) if section.name() == API_SECTION => {
                 let outer = self.api.as_ref().is_none_or(|(depth, _)| self.depth < *depth);
@@ -188,19 +212,20 @@ pub(super) fn check_world(inspection: &Inspection) -> Result<()> {
 }
 
 pub(super) fn check_imports(inspection: &Inspection) -> Result<()> {
-    let granted = |name: &str| {
+    let known = |name: &str| {
         split(name).is_some_and(|(interface, version)| {
-            INTERFACES.contains(&interface) && minor(version) == Some(API)
+            let known = INTERFACES.contains(&interface) || capability(interface).is_some();
+            known && minor(version) == Some(API)
         })
     };
-    let refused_names: Vec<_> = inspection.imports.iter().filter(|name| !granted(name)).collect();
+    let refused_names: Vec<_> = inspection.imports.iter().filter(|name| !known(name)).collect();
     if refused_names.is_empty() {
         return Ok(());
     }
-    let are = if refused_names.len() == 1 { "which is" } else { "which are" };
-    let message = format!("imports {}, {are} not granted", listed(&refused_names));
+    let message = format!("imports {}, which no host grants", listed(&refused_names));
     let hint = "build it for wasm32-unknown-unknown with `quarry extractor build`: an extractor \
-                gets no file system, network, clock or environment";
+                gets no file system, and clock, network or environment only through \
+                quarry:extractor";
     Err(refused(message).hint(hint))
 }
 
@@ -213,6 +238,10 @@ fn wrong_world(inspection: &Inspection) -> Error {
     let message = "does not export quarry:extractor/extractor: wrong world";
     refused(format!("{message}, it exports {instead}"))
         .hint("implement the world `plugin` of wit/, or use the SDK")
+}
+
+fn capability(interface: &str) -> Option<Capability> {
+    Capability::ALL.into_iter().find(|one| one.as_str() == interface)
 }
 
 /// Interface and version of a name like `quarry:extractor/input@0.1.0`.

@@ -18,8 +18,6 @@ use wasmtime::component::{Resource, TypedFunc};
 const KEPT_MEMORY_BYTES: usize = 64 << 20;
 /// Calls an instance lives for: drawn from this range, so that nobody can rely on kept state.
 const CALLS: std::ops::Range<u64> = 256..768;
-/// Host bytes a call may use besides its output: strings of rejects and log lines.
-const HOST_BYTES_EXTRA: usize = 1 << 20;
 /// Bytes of an embedded query, as JSON.
 const QUERY_BYTES_MAX: usize = 4 << 20;
 
@@ -40,6 +38,8 @@ pub(super) struct Slot {
     parameters: String,
     description: Description,
     live: Option<Live>,
+    /// Number of the grants that the live instance was made with.
+    granted: u64,
     calls_left: u64,
     /// Instances made so far.
     generation: u64,
@@ -66,6 +66,7 @@ impl Made {
 impl Slot {
     /// `parameters` have been checked against the schema.
     pub(super) fn new(component: Component, parameters: String) -> Result<Self> {
+        let granted = component.granted();
         let (live, description) = component.open(&parameters)?;
         let calls_left = calls(0);
         Ok(Slot {
@@ -73,6 +74,7 @@ impl Slot {
             parameters,
             description,
             live: Some(live),
+            granted,
             calls_left,
             generation: 0,
             made: Made::default(),
@@ -86,7 +88,9 @@ impl Slot {
     fn take(&mut self) -> Result<Live> {
         self.calls_left = self.calls_left.saturating_sub(1);
         let worn = self.calls_left == 0;
-        if let Some(live) = self.live.take().filter(|_| !worn) {
+        let granted = self.component.granted();
+        let outdated = std::mem::replace(&mut self.granted, granted) != granted;
+        if let Some(live) = self.live.take().filter(|_| !worn && !outdated) {
             return Ok(live);
         }
         let (live, description) = self.component.open(&self.parameters)?;
@@ -109,9 +113,9 @@ impl Slot {
         live: &mut Live,
         input: &Input,
     ) -> std::result::Result<Output, Violation> {
-        let limits = self.component.shared().limits.clone();
+        let limits = live.store.data().limits.clone();
         let batch = Batch::new(input, &self.description.inputs, &limits)?;
-        state::begin(&mut live.store, limits.output_bytes_max.saturating_add(HOST_BYTES_EXTRA));
+        state::begin(&mut live.store, limits.hostcall_bytes_max);
         let expected = self.made.scaled_to(input.rows);
         let sink = Sink::new(input.rows, &self.description, limits, &expected);
         let state = live.store.data_mut();

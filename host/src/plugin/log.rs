@@ -12,6 +12,9 @@ pub(super) struct Log {
     lines: VecDeque<String>,
     lines_max: usize,
     line_bytes_max: usize,
+    bytes_max: usize,
+    /// Of all lines.
+    bytes: usize,
     dropped: u64,
     last_was_error: bool,
 }
@@ -22,6 +25,8 @@ impl Log {
             lines: VecDeque::new(),
             lines_max: limits.log_lines_max,
             line_bytes_max: limits.log_line_bytes_max,
+            bytes_max: limits.log_bytes_max,
+            bytes: 0,
             dropped: 0,
             last_was_error: false,
         }
@@ -29,20 +34,26 @@ impl Log {
 
     pub(super) fn clear(&mut self) {
         self.lines.clear();
+        self.bytes = 0;
         self.dropped = 0;
         self.last_was_error = false;
     }
 
     fn write(&mut self, level: u32, message: &str) {
         self.last_was_error = level == ERROR;
-        if self.lines.len() >= self.lines_max {
+        let text = clean(message, self.line_bytes_max);
+        let line = format!("{}: {text}", level_name(level));
+        while self.lines.len() >= self.lines_max
+            || self.bytes.saturating_add(line.len()) > self.bytes_max
+        {
             self.dropped += 1;
-            if self.lines.pop_front().is_none() {
-                return;
+            match self.lines.pop_front() {
+                Some(oldest) => self.bytes -= oldest.len(),
+                None => return,
             }
         }
-        let text = clean(message, self.line_bytes_max);
-        self.lines.push_back(format!("{}: {text}", level_name(level)));
+        self.bytes += line.len();
+        self.lines.push_back(line);
     }
 
     /// The newest line if the guest logged it as an error.
@@ -99,6 +110,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     log.func_wrap(
         "write",
         |mut store: StoreContextMut<'_, State>, (level, message): (u32, WasmStr)| {
+            store.data_mut().count_call()?;
             let _span = store.data().span();
             // The text lives in the store, so the log steps out of it while it reads.
             let empty = Log::new(&store.data().limits);

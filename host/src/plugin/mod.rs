@@ -2,12 +2,14 @@
 //!
 //! [`Host`] owns the wasmtime engine, [`Component`] is a checked and compiled extractor, an
 //! [`Instance`] a configured one that a single worker thread calls.
+//! What an extractor may use beside that is a [`capability`], linked where it was granted.
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 
 mod asset;
 pub mod audit;
 mod cache;
+mod capability;
 mod column;
 mod compiler;
 mod component;
@@ -17,6 +19,7 @@ mod host;
 mod input;
 mod inspect;
 mod instance;
+mod limits;
 mod log;
 mod meter;
 mod output;
@@ -31,19 +34,21 @@ mod vectors;
 
 pub use asset::{ASSET_BYTES_MAX, ASSETS_SECTION, AssetEntry, with_assets};
 pub use cache::CACHE_KEY;
+pub use capability::{Asset, AssetSource, Denials, Variables, World};
 pub use compiler::{
     COMPILE_COMMAND, CompileLimits, Compiler, answer as compile_answer, own_program,
 };
 pub use component::Component;
 pub use host::Host;
 pub use inspect::{API_SECTION, Inspection, NAME_SECTION, inspect};
+pub use limits::Limits;
 pub use meter::Usage;
 pub use signature::{PublicKey, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signature, SigningKey};
 pub use trust::Trust;
 pub use vectors::{vector_bytes, vector_type, vectors};
 
 use crate::error::Result;
-use crate::model::{Description, Vector};
+use crate::model::{Description, Grants, Vector};
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -56,6 +61,10 @@ pub trait Extractor: Send + Sync {
 
     /// SHA-256 of the component, in hex.
     fn digest(&self) -> &str;
+
+    /// What it may use from now on, instead of what was granted before: by every instance, from its
+    /// next call on.
+    fn grant(&self, _grants: &Grants) {}
 
     /// A fresh instance for one worker. An error in the parameters is
     /// [`crate::error::Code::Invalid`].
@@ -190,39 +199,6 @@ impl Reason {
             Reason::Contract => "contract",
             Reason::Guest => "guest_error",
             Reason::Input => "input",
-        }
-    }
-}
-
-/// What one instance may use. Units are in the names; all are tested on both sides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    pub memory_bytes_max: usize,
-    pub table_elements_max: usize,
-    pub call_ms_max: u64,
-    /// Bytes a call may make: for each document 16 and the fixed part of its columns (a dense
-    /// vector, a number, 4 for what varies), and the bytes that vary.
-    pub output_bytes_max: usize,
-    pub documents_per_row_max: u32,
-    pub log_lines_max: usize,
-    pub log_line_bytes_max: usize,
-    pub component_bytes_max: usize,
-    /// Bytes of one blob cell.
-    pub cell_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            memory_bytes_max: 512 << 20,
-            table_elements_max: 100_000,
-            call_ms_max: 30_000,
-            output_bytes_max: 64 << 20,
-            documents_per_row_max: 10_000,
-            log_lines_max: 1_000,
-            log_line_bytes_max: 4 << 10,
-            component_bytes_max: 64 << 20,
-            cell_bytes_max: 1 << 30,
         }
     }
 }

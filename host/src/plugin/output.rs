@@ -95,8 +95,9 @@ impl Sink {
         self.charge(made.saturating_mul(self.document_bytes))?;
         let first = self.documents;
         let all = first + made;
-        if i32::try_from(all).is_err() {
-            return Err(too_much(format!("made {all} documents in one call")));
+        let max = self.limits.documents_max.min(i32::MAX as u32);
+        if all > max as usize {
+            return Err(too_much(format!("{all} documents of one call, at most {max}")));
         }
         self.counts.extend(counts.iter().map(|count| u32::from_le(*count)));
         self.documents = all;
@@ -111,7 +112,7 @@ impl Sink {
         let Some(column) = self.columns.get_mut(field as usize) else {
             return Err(contract(format!("pushed output {field}, the description has {count}")));
         };
-        column.push(first as usize, documents, values)
+        column.push(first as usize, documents, values, &self.limits)
     }
 
     fn reject(&mut self, row: u32, code: &str, message: &str) -> Result<(), Violation> {
@@ -277,6 +278,7 @@ fn with<T>(
     work: impl FnOnce(&mut Sink, &Context<'_>) -> Result<T, Violation>,
 ) -> wasmtime::Result<T> {
     let state = store.data_mut();
+    state.count_call()?;
     let _span = state.span();
     let current = state.call == handle.rep();
     let Some(mut sink) = state.sink.take().filter(|_| current) else {

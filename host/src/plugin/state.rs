@@ -1,6 +1,7 @@
 //! What belongs to one store: limits, log, and the batch and sink of the call that is running.
 
-use super::failure::{Violation, contract};
+use super::capability::{Permit, Traffic};
+use super::failure::{Violation, contract, too_much};
 use super::input::Batch;
 use super::log::Log;
 use super::meter::{Meter, Span};
@@ -19,10 +20,9 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const LOOK_TICKS: u64 = 10;
 /// Reading blobs is not the guest's time, but it ends after this many times `call_ms_max`.
 const READ_TIME_FACTOR: u32 = 20;
-/// Core instances one extractor may consist of.
-pub(super) const CORE_INSTANCES_MAX: usize = 64;
 
 pub(super) struct State {
+    pub(super) permit: Arc<Permit>,
     pub(super) limits: Arc<Limits>,
     pub(super) limiter: Limiter,
     pub(super) log: Log,
@@ -37,13 +37,17 @@ pub(super) struct State {
     pub(super) meter: Option<Arc<Meter>>,
     /// Becomes true when nobody wants the answer any more.
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) traffic: Traffic,
+    host_calls: u64,
     deadline: Instant,
     read_left: Duration,
 }
 
 impl State {
-    pub(super) fn new(limits: Arc<Limits>) -> Self {
+    pub(super) fn new(permit: Arc<Permit>) -> Self {
+        let limits = permit.limits.clone();
         State {
+            permit,
             limiter: Limiter::new(&limits),
             log: Log::new(&limits),
             call: 0,
@@ -52,6 +56,8 @@ impl State {
             read_error: None,
             meter: None,
             stop: Arc::default(),
+            traffic: Traffic::default(),
+            host_calls: 0,
             deadline: Instant::now(),
             read_left: Duration::ZERO,
             limits,
@@ -63,8 +69,24 @@ impl State {
         self.meter.as_ref().map(Meter::begin)
     }
 
+    /// Every function of the host counts its call.
+    pub(super) fn count_call(&mut self) -> Result<(), Violation> {
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls_max {
+            let max = self.limits.host_calls_max;
+            return Err(too_much(format!("called the host more than {max} times")));
+        }
+        Ok(())
+    }
+
+    /// Until the call has to end.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// The batch behind a handle.
     pub(super) fn batch(&mut self, call: u32) -> Result<&mut Batch, Violation> {
+        self.count_call()?;
         let current = self.call == call;
         let batch = self.batch.as_mut().filter(|_| current);
         batch.ok_or_else(|| contract("used a batch outside of its call"))
@@ -80,10 +102,18 @@ pub(super) fn begin(mut store: impl AsContextMut<Data = State>, host_bytes_max: 
     state.deadline = Instant::now() + budget;
     state.read_left = budget * READ_TIME_FACTOR;
     state.read_error = None;
+    state.traffic = Traffic::default();
+    state.host_calls = 0;
     state.limiter.denied = None;
     state.log.clear();
+    let fuel = state.limits.fuel_max;
     store.set_epoch_deadline(ticks(budget).min(LOOK_TICKS));
     store.set_hostcall_fuel(host_bytes_max);
+    if fuel > 0 {
+        // Only an engine that was told to count refuses no fuel.
+        let counted = store.set_fuel(fuel);
+        debug_assert!(counted.is_ok());
+    }
 }
 
 /// Whether a running guest may go on, and until when. Only looks: a store must not change in the
@@ -93,7 +123,7 @@ pub(super) fn look(state: &State) -> Result<UpdateDeadline, Violation> {
         let message = "was stopped, because its batch is canceled".to_string();
         return Err(Violation { reason: Reason::Timeout, message });
     }
-    let left = state.deadline.saturating_duration_since(Instant::now());
+    let left = state.time_left();
     if left.is_zero() {
         let message = format!("ran longer than {} ms", state.limits.call_ms_max);
         return Err(Violation { reason: Reason::Timeout, message });
@@ -141,6 +171,9 @@ pub(super) fn text<'a>(
 pub(super) struct Limiter {
     memory_max: usize,
     table_max: usize,
+    instances: usize,
+    tables: usize,
+    memories: usize,
     /// Bytes of linear memory in use.
     pub(super) memory: usize,
     table: usize,
@@ -151,8 +184,17 @@ pub(super) struct Limiter {
 
 impl Limiter {
     fn new(limits: &Limits) -> Self {
-        let (memory_max, table_max) = (limits.memory_bytes_max, limits.table_elements_max);
-        Limiter { memory_max, table_max, memory: 0, table: 0, grown: 0, denied: None }
+        Limiter {
+            memory_max: limits.memory_bytes_max,
+            table_max: limits.table_elements_max,
+            instances: limits.core_instances_max,
+            tables: limits.tables_max,
+            memories: limits.memories_max,
+            memory: 0,
+            table: 0,
+            grown: 0,
+            denied: None,
+        }
     }
 }
 
@@ -201,14 +243,14 @@ impl ResourceLimiter for Limiter {
     /// Core instances. A component of Python is 38 of them: its interpreter, the C library and
     /// their shared libraries are modules of their own, each trapping stub of WASI, too.
     fn instances(&self) -> usize {
-        CORE_INSTANCES_MAX
+        self.instances
     }
 
     fn tables(&self) -> usize {
-        16
+        self.tables
     }
 
     fn memories(&self) -> usize {
-        4
+        self.memories
     }
 }

@@ -4,10 +4,6 @@ use crate::model::VECTOR_VALUE_MAX;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// Deepest nesting of arrays and objects in a JSON value.
-/// Less than what the vector sink takes, because the payload adds a level.
-const JSON_DEPTH_MAX: u32 = 20;
-
 /// A validity bitmap of a guest: least significant bit first; none at all when nothing is null.
 pub(super) struct Bits<'a>(&'a [u8]);
 
@@ -82,6 +78,7 @@ pub(super) fn check_json(
     text: &str,
     offsets: &[u32],
     bits: &Bits<'_>,
+    depth_max: u32,
 ) -> Result<(), (usize, String)> {
     for (at, range) in offsets.windows(2).enumerate() {
         if !bits.is_valid(at) {
@@ -89,7 +86,9 @@ pub(super) fn check_json(
         }
         let value = &text[u32::from_le(range[0]) as usize..u32::from_le(range[1]) as usize];
         let mut parser = serde_json::Deserializer::from_str(value);
-        let parsed = Json { depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());
+        let parsed = Json { levels: depth_max, depth_max }
+            .deserialize(&mut parser)
+            .and_then(|()| parser.end());
         parsed.map_err(|error| (at, error.to_string()))?;
     }
     Ok(())
@@ -98,15 +97,18 @@ pub(super) fn check_json(
 /// Visits a JSON value as `serde_json::Value` would be parsed, keeping nothing. `IgnoredAny` will
 /// not do: it lets numbers and escapes pass that can not be parsed later.
 struct Json {
-    depth: u32,
+    /// That there may be below.
+    levels: u32,
+    depth_max: u32,
 }
 
 impl Json {
     fn deeper<E: Error>(&self) -> Result<Json, E> {
-        if self.depth == JSON_DEPTH_MAX {
-            return Err(E::custom(format!("nested deeper than {JSON_DEPTH_MAX}")));
+        let depth_max = self.depth_max;
+        match self.levels.checked_sub(1) {
+            Some(levels) => Ok(Json { levels, depth_max }),
+            None => Err(E::custom(format!("nested deeper than {depth_max}"))),
         }
-        Ok(Json { depth: self.depth + 1 })
     }
 }
 
@@ -145,14 +147,14 @@ impl<'de> Visitor<'de> for Json {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let depth = self.deeper::<A::Error>()?.depth;
-        while items.next_element_seed(Json { depth })?.is_some() {}
+        let Json { levels, depth_max } = self.deeper::<A::Error>()?;
+        while items.next_element_seed(Json { levels, depth_max })?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let depth = self.deeper::<A::Error>()?.depth;
-        while entries.next_key_seed(Json { depth })?.is_some() {
-            entries.next_value_seed(Json { depth })?;
+        let Json { levels, depth_max } = self.deeper::<A::Error>()?;
+        while entries.next_key_seed(Json { levels, depth_max })?.is_some() {
+            entries.next_value_seed(Json { levels, depth_max })?;
         }
         Ok(())
     }

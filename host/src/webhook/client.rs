@@ -1,10 +1,8 @@
 //! Sends one message and looks at the answer.
 
-use super::target::{Reach, check, is_public};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use super::target::{Reach, check};
+use crate::net::Guard;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use std::error::Error as _;
-use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -53,23 +51,6 @@ pub struct Client {
     http: OnceLock<Result<reqwest::Client, String>>,
 }
 
-/// Looks names up and leaves out every address that is not public: the connection is made to what
-/// remains and to nothing else.
-struct Guard;
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|one| is_public(one.ip())).collect();
-            if public.is_empty() {
-                return Err("the name of the host has no public address".into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
-
 impl Default for Client {
     fn default() -> Client {
         Client::new(Reach::default())
@@ -95,7 +76,7 @@ impl Client {
                 .pool_max_idle_per_host(IDLE_MAX)
                 .user_agent(concat!("quarry/", env!("CARGO_PKG_VERSION")));
             let builder = match self.reach {
-                Reach::Public => builder.dns_resolver(Guard).https_only(true),
+                Reach::Public => builder.dns_resolver(Guard::default()).https_only(true),
                 Reach::Private => builder,
             };
             builder.build().map_err(|error| chain(&error))
@@ -164,15 +145,5 @@ fn readable(text: &str, bytes_max: usize) -> String {
 }
 
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        next = error.source();
-    }
-    readable(&text, ERROR_BYTES_MAX)
+    readable(&crate::net::chain(error, ERROR_BYTES_MAX), ERROR_BYTES_MAX)
 }

@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** nothing is sent to an address that is not public, unless the operator allowed it;
 //! the check is made where the connection is made, so a name can not be pointed elsewhere between.
-//! Nothing outside `webhook` names reqwest.
 
 mod client;
 mod retry;
@@ -12,4 +11,4 @@ mod target;
 pub use client::{Answer, Client, Message, Outcome, RESPONSE_BYTES_MAX};
 pub use retry::{ATTEMPTS_MAX, pause, retry_after, slows_down};
 pub use sign::{SECRET_PREFIX, Secret, shared_signature};
-pub use target::{Reach, check, is_public};
+pub use target::{Reach, check};

@@ -174,7 +174,8 @@ impl Description {
         self
     }
 
-    /// Asks for a capability. It is given only when the operator grants it.
+    /// Asks for a capability: `http`, `http:https://api.example.com`, `clock`, `random`, `env:NAME`
+    /// or `assets`. It is given only when the operator grants it.
     pub fn capability(&mut self, name: &str) -> &mut Self {
         self.capabilities.push(name.to_owned());
         self

@@ -3,12 +3,16 @@
 // The guide shows whole extractors with their tests; tests/guide runs those.
 #![allow(clippy::test_attr_in_doctest)]
 
+pub mod assets;
 mod blob;
 mod bytes64;
+pub mod clock;
 mod column;
 mod description;
 mod documents;
+pub mod environment;
 mod extractor;
+pub mod http;
 mod input;
 pub mod log;
 mod macros;
@@ -16,6 +20,7 @@ pub mod native;
 mod output;
 mod parameters;
 mod query;
+pub mod random;
 mod runner;
 pub mod testing;
 #[cfg(target_family = "wasm")]

@@ -15,7 +15,8 @@ use crate::{API_VERSION, Column, Extractor, FieldType, Reject};
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/since-v0.1.0",
-        world: "plugin",
+        // What an extractor does not call is not imported by its component.
+        world: "capable",
         pub_export_macro: true,
         export_macro_name: "export_component",
     });

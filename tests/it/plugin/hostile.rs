@@ -76,7 +76,7 @@ fn too_much_output_is_stopped() {
     check("documents:1000000", Reason::Output, "1000000 documents from row 1, at most 10000");
     check("announce:10001", Reason::Output, "10001 documents from row 1");
     check("bytes:68000000", Reason::Output, "more than 67108864 bytes");
-    check("bytes:70000000", Reason::Output, "more than 67108864 bytes");
+    check("bytes:70000000", Reason::Output, "passed more than 68157440 bytes to the host at once");
     check("bytes-many:70", Reason::Output, "more than 67108864 bytes");
 }
 

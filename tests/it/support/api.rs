@@ -117,6 +117,7 @@ impl Bed {
             limits: quarry::plugin::Limits::default(),
             compiler: None,
             trust,
+            limit_ceilings: Default::default(),
         })
         .unwrap();
         if let Some(env) = env {

@@ -112,6 +112,7 @@ pub(super) fn open(folder: &Path) -> Result<Box<dyn Target>> {
         limits: Limits::default(),
         compiler: None,
         trust: quarry::plugin::Trust::default(),
+        limit_ceilings: Default::default(),
     };
     let app = App::with_registry(&settings, Registry::of(vec![Arc::new(nothing)]))?;
     Ok(Box::new(Buckets { app, file: folder.join("m.parquet") }))

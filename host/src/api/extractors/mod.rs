@@ -1,5 +1,6 @@
 //! Extractors: as the client lists them, and `/v1/extractors`, where components come and go.
 
+mod grants;
 mod model;
 
 pub(super) use model::{VectorIndex, feature_uri, vector_index};
@@ -78,6 +79,7 @@ pub(super) fn declare(table: &mut Table) {
     table
         .delete(one, "delete_extractor", "Take back an extractor that nothing uses", delete)
         .scope(Scope::Admin);
+    grants::declare(table);
 }
 
 fn all(call: &Call) -> Result<Vec<ExtractorModel>> {

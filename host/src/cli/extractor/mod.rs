@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod check;
 mod file;
+mod grants;
 mod inspect;
 mod install;
 mod key_gen;
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Test(test::Arguments),
     Run(run::Arguments),
     Bench(bench::Arguments),
+    Grant(grants::GrantArguments),
+    Grants(grants::ListArguments),
     Inspect(inspect::Arguments),
     Replay(replay::Arguments),
     List(list::Arguments),
@@ -48,6 +51,7 @@ pub(super) enum Command {
     KeyGen(key_gen::Arguments),
     Sign(sign::Arguments),
     Verify(verify::Arguments),
+    Revoke(grants::RevokeArguments),
 }
 
 pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
@@ -58,6 +62,8 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::Test(arguments) => test::run(options, arguments),
         Command::Run(arguments) => run::run(options, arguments),
         Command::Bench(arguments) => bench::run(options, arguments),
+        Command::Grant(arguments) => grants::grant(options, arguments),
+        Command::Grants(arguments) => grants::list(options, arguments),
         Command::Inspect(arguments) => inspect::run(options, arguments),
         Command::Replay(arguments) => replay::run(options, arguments),
         Command::List(arguments) => list::run(options, arguments),
@@ -68,6 +74,7 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Command::KeyGen(arguments) => key_gen::run(options, arguments),
         Command::Sign(arguments) => sign::run(options, arguments),
         Command::Verify(arguments) => verify::run(options, arguments),
+        Command::Revoke(arguments) => grants::revoke(options, arguments),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The side that compiles: a process that reads a component and writes machine code.
 
-use crate::plugin::host;
+use crate::plugin::{Limits, host};
 use std::io::{Read, Write};
 use wasmtime::Engine;
 
@@ -9,12 +9,13 @@ pub(super) const CODE: u8 = b'+';
 pub(super) const REFUSED: u8 = b'-';
 
 /// Reads a component from stdin and writes what became of it to stdout, within these limits, which
-/// the kernel watches over. The process is to end after that.
-pub fn answer(memory_bytes_max: u64, cpu_seconds_max: u64) -> std::io::Result<()> {
+/// the kernel watches over. The process is to end after that. `fuel`: for an engine that counts it.
+pub fn answer(memory_bytes_max: u64, cpu_seconds_max: u64, fuel: bool) -> std::io::Result<()> {
     bound(memory_bytes_max, cpu_seconds_max)?;
+    let limits = Limits { fuel_max: u64::from(fuel), ..Limits::default() };
     let mut wasm = Vec::new();
     std::io::stdin().lock().read_to_end(&mut wasm)?;
-    let compiled = Engine::new(&host::config()).and_then(|e| e.precompile_component(&wasm));
+    let compiled = Engine::new(&host::config(&limits)).and_then(|e| e.precompile_component(&wasm));
     let mut out = std::io::stdout().lock();
     match compiled {
         Ok(code) => out.write_all(&[CODE]).and_then(|()| out.write_all(&code))?,

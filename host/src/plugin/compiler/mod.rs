@@ -8,6 +8,7 @@ mod child;
 
 pub use child::answer;
 
+use super::Limits;
 use super::inspect::Inspection;
 use super::trust;
 use crate::error::{Code, Context, Error, Result};
@@ -63,8 +64,13 @@ impl Compiler {
     }
 
     /// Machine code for an engine of [`super::Host`]'s settings.
-    pub(super) fn compile(&self, wasm: &[u8], inspection: &Inspection) -> Result<Vec<u8>> {
-        let ended = self.run(wasm)?;
+    pub(super) fn compile(
+        &self,
+        wasm: &[u8],
+        inspection: &Inspection,
+        limits: &Limits,
+    ) -> Result<Vec<u8>> {
+        let ended = self.run(wasm, limits.fuel_max > 0)?;
         let name = trust::shown(inspection);
         let over = |needs: String, setting: &str| {
             let hint = format!("make its functions smaller, or raise {setting}");
@@ -97,7 +103,7 @@ impl Compiler {
         }
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, fuel: bool) -> Command {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut command = Command::new(&self.program);
         command
@@ -105,6 +111,7 @@ impl Compiler {
             .args(COMPILE_COMMAND)
             .arg(format!("--memory-bytes={}", self.limits.memory_bytes_max))
             .arg(format!("--cpu-seconds={}", self.limits.cpu_seconds_max))
+            .args(fuel.then_some("--fuel"))
             .env_clear()
             .env("MIMALLOC_ARENA_RESERVE", ARENA_KIB)
             .env("RAYON_NUM_THREADS", cores.min(THREADS_MAX).to_string())
@@ -115,10 +122,10 @@ impl Compiler {
         command
     }
 
-    fn run(&self, wasm: &[u8]) -> Result<Ended> {
+    fn run(&self, wasm: &[u8], fuel: bool) -> Result<Ended> {
         let named = || format!("can not start the compiler {}", self.program.display());
         let deadline = Instant::now() + Duration::from_millis(self.limits.wall_ms_max);
-        let mut child = Running(self.command().spawn().context(Code::Unavailable, named)?);
+        let mut child = Running(self.command(fuel).spawn().context(Code::Unavailable, named)?);
         let stdin = child.0.stdin.take();
         let stdout = child.0.stdout.take().ok_or_else(|| Error::internal("no stdout"))?;
         let stderr = child.0.stderr.take().ok_or_else(|| Error::internal("no stderr"))?;

@@ -6,6 +6,7 @@
 mod batch;
 mod bucket;
 mod collection;
+mod grant;
 mod key;
 mod namespace;
 mod object;
@@ -19,6 +20,7 @@ mod webhook;
 pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
 pub use collection::{Collection, CollectionStats, Shape, ShapeField, ShapeVector, Source};
+pub use grant::{Grant, GrantEvent, GrantEventKind};
 pub use key::{Key, KeySecret};
 pub use namespace::Namespace;
 pub use object::{Blob, Content, Deletion, Lookup, Object, ObjectStatus, Removal};

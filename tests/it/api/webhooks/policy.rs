@@ -5,8 +5,9 @@ use crate::support::api::Bed;
 use crate::torture::kinds::webhooks::receiver::{Answer as Said, Receiver};
 use chrono::{DateTime, Utc};
 use quarry::control::attempted;
+use quarry::net::is_public;
 use quarry::store::catalog::{Attempt, Delivery, DeliveryStatus};
-use quarry::webhook::{Answer, Outcome, is_public};
+use quarry::webhook::{Answer, Outcome};
 use serde_json::{Value, json};
 
 #[test]

@@ -1,0 +1,1 @@
+;; Carries fifty megabytes of sections that the host reads.

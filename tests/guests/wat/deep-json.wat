@@ -1,0 +1,11 @@
+;; Pushes JSON of a thousand lists in each other.
+;; @main
+(func (export "run") (param $batch i32) (param $sink i32) (result i32)
+    (i32.store (i32.const 0x100000) (i32.const 1))
+    (drop (call $documents (local.get $sink) (i32.const 0) (i32.const 0x100000) (i32.const 1)))
+    (i32.store (i32.const 0x100014) (i32.const 2000))
+    (memory.fill (i32.const 0x101000) (i32.const 0x5b) (i32.const 1000))
+    (memory.fill (i32.const 0x1013e8) (i32.const 0x5d) (i32.const 1000))
+    (call $varlen (local.get $sink) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0)
+        (i32.const 0x100010) (i32.const 2) (i32.const 0x101000) (i32.const 2000))
+    (call $end (local.get $batch) (local.get $sink)))

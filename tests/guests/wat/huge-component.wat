@@ -1,0 +1,1 @@
+;; Has a hundred megabytes, all of them padding.

@@ -1,0 +1,3 @@
+;; Wants four gigabytes from the beginning.
+;; @memory
+(memory $more 65536 65536)
