@@ -8,6 +8,7 @@ mod examples;
 mod extractor;
 mod help;
 mod hostile;
+mod memo;
 mod recovery;
 mod redo;
 mod rest;

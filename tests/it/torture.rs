@@ -6,6 +6,7 @@ pub(crate) mod kinds;
 
 mod fuzz;
 mod kill;
+mod memo;
 mod power;
 mod soak;
 

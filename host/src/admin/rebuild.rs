@@ -5,7 +5,7 @@
 use super::{Home, file};
 use crate::artifact::Artifacts;
 use crate::engine::redo::{self, RedoNote};
-use crate::engine::{self, BatchManifest, commit};
+use crate::engine::{self, BatchManifest, commit, kept};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchId, BatchStatus, Name};
 use crate::plugin;
@@ -188,6 +188,10 @@ impl Rebuilding<'_> {
         record.fence = record.fence.max(fence);
         let rounds: BTreeSet<u32> = names.iter().filter_map(|name| round_of(name)).collect();
         let mut partitions: HashMap<PartitionKey, PartitionRecord> = HashMap::new();
+        if manifest.memo.as_ref().is_some_and(|memo| memo.kept > 0) {
+            partitions.extend(kept::read(folder)?);
+        }
+        record.kept_in_place = false;
         for round in rounds {
             record.round = record.round.max(round);
             let note = commit::redo_name(round);
@@ -256,7 +260,9 @@ impl Rebuilding<'_> {
             let mut namespace = NamespaceRecord { last_run, ..NamespaceRecord::default() };
             let runs = self.written.range((name.clone(), 0)..=(name.clone(), u64::MAX));
             for (collection, state) in runs.flat_map(|(_, states)| states) {
-                namespace.collections.insert(collection.clone(), state.clone());
+                // Whether users have changed documents since only the state knew.
+                let state = CollectionState { edited: true, ..state.clone() };
+                namespace.collections.insert(collection.clone(), state);
             }
             self.done.namespaces += 1;
             self.state.put(Store::put_namespace(&name, &namespace)?)?;

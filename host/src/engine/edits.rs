@@ -108,6 +108,9 @@ impl GivenDocument {
 impl Engine {
     /// Durable on return; the change itself comes after.
     pub fn note_edit(&self, namespace: &Name, edit: &Edit) -> Result<()> {
+        if edit.changes.iter().any(|change| !matches!(change, EditChange::Given(_))) {
+            self.disturb(namespace)?;
+        }
         // Sorts by time.
         let id = self.env.uuid().simple();
         let bytes = serde_json::to_vec(edit)
