@@ -4,9 +4,10 @@
 mod audit;
 mod cache;
 mod compiling;
-mod components;
+pub(crate) mod components;
 mod descriptions;
 mod echo;
+mod frozen;
 mod hostile;
 mod limits;
 mod parameters;
