@@ -99,7 +99,7 @@ impl Engine {
         self.store.commit(ops)?;
         drop(changing);
         let artifacts = self.folder(&record);
-        self.take_over(&record, kept)?;
+        self.take_over(&record, &plan, kept)?;
         if record.fence > 1 {
             let found = retry(&self.env, &self.patience, || {
                 commit::recover(&self.store, &record.id, &artifacts, record.round)

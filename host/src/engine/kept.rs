@@ -1,8 +1,9 @@
 //! Partitions that a batch takes over whole from an earlier one, listed in its folder before it is
 //! queued: their markers, in one object.
 
+use super::partition::funnel;
 use super::plan::Plan;
-use super::{Engine, history, schedule};
+use super::{Engine, counts, history, schedule};
 use crate::artifact::Artifacts;
 use crate::error::Result;
 use crate::model::{BatchStatus, Condition, Filter, LINEAGE_FIELD, Name, Operator};
@@ -97,7 +98,12 @@ impl Engine {
 
     /// Records what is kept, as far as that has not happened: in the first round, before anything
     /// runs.
-    pub(super) fn take_over(&self, record: &BatchRecord, kept: Partitions) -> Result<()> {
+    pub(super) fn take_over(
+        &self,
+        record: &BatchRecord,
+        plan: &Plan,
+        kept: Partitions,
+    ) -> Result<()> {
         let mut ops: Vec<Op> = Vec::new();
         for (key, mut partition) in kept {
             if self.store.partition(&record.id, &key)?.is_some() {
@@ -110,6 +116,7 @@ impl Engine {
                 (*sunk, kept.in_place) = (true, true);
             }
             ops.push(Store::put_partition(&record.id, &key, &partition)?);
+            counts::committed(&plan.collections[key.collection], &funnel(&partition));
             if ops.len() >= CHUNK {
                 self.store.commit(std::mem::take(&mut ops))?;
             }
