@@ -92,26 +92,65 @@ fn a_batch_with_the_old_version_ends_and_the_upgrade_comes_after_it() {
     assert_eq!(made_by(&story, "text-embed@2.0.0"), documents);
 }
 
-#[test]
-fn what_can_not_take_its_place_is_refused_and_changes_nothing() {
-    let (story, _) = story();
-    let other = json!({
-        "name": "text-embed", "version": "3.0.0",
+/// text-embed 3.0.0, which makes vectors of twelve numbers and nothing else. It can not run.
+fn another_shape(version: &str, dimension: u32) -> Vec<u8> {
+    let description = json!({
+        "name": "text-embed", "version": version,
         "inputs": [{ "name": "text", "type": "utf8", "required": true }],
         "outputs": [
-            { "name": "embedding", "type": "dense", "dimension": 12, "distance": "cosine" },
+            { "name": "embedding", "type": "dense", "dimension": dimension, "distance": "cosine" },
         ],
     });
-    upload(&story, &component(&other.to_string()));
+    component(&description.to_string())
+}
+
+#[test]
+fn vectors_of_another_shape_are_made_beside_the_old_ones_until_somebody_switches() {
+    let (story, _) = story();
+    let documents = made_by(&story, "text-embed@1.0.0");
+    // The same component; what its parameters make of it is another shape.
+    let taken = json!({ "to": "text-embed@3" });
+    upload(&story, &another_shape("3.0.0", 12));
+    let plan = upgrade(&story, json!({ "to": "text-embed@3", "dry_run": true }));
+    assert_eq!((&plan["same_shape"], &plan["step"]), (&json!(false), &json!("planned")));
+    let begun = upgrade(&story, taken.clone());
+    assert_eq!((&begun["step"], &begun["beside"]), (&json!("beside"), &json!("vectors-3.0.0")));
+    let batch = begun["batch_ids"][0].as_str().unwrap();
+    story.ended(&format!("{}/{batch}", story.batches()));
+    assert_eq!(made_by(&story, "text-embed@1.0.0"), documents, "the old ones can be searched");
     let path = "/v1/collections/vectors/upgrade";
-    let refused = |to: &str, status: u16| story.bed.post(path, json!({ "to": to })).refused(status);
-    let shape = refused("text-embed@3", 409);
-    let message = shape["message"].as_str().unwrap();
-    assert!(message.contains("text-embed@3.0.0 makes `embedding`"), "{shape}");
-    assert!(shape["details"]["hint"].as_str().unwrap().contains("clone"), "{shape}");
-    refused("text-embed@4", 422);
-    refused("text-embed", 422);
-    refused("text-chunk@1", 422);
+    story.bed.post(path, taken).refused(409);
+    let switched = upgrade(&story, json!({ "switch": true }));
+    assert_eq!(
+        (&switched["to"], &switched["beside"]),
+        (&json!("text-embed@3.0.0"), &json!("vectors-1.0.0"))
+    );
+    let version = |name: &str| {
+        let shown = story.bed.get(&format!("/v1/collections/{name}")).ok();
+        shown["feature_extractor"]["version"].clone()
+    };
+    assert_eq!((version("vectors"), version("vectors-1.0.0")), (json!("3.0.0"), json!("1.0.0")));
+    let back = upgrade(&story, json!({ "switch": true }));
+    assert_eq!(back["to"], "text-embed@1.0.0");
+    assert_eq!(made_by(&story, "text-embed@1.0.0"), documents);
+    let dropped = upgrade(&story, json!({ "drop_old": true }));
+    assert_eq!((&dropped["step"], &dropped["beside"]), (&json!("dropped"), &Value::Null));
+    story.bed.get("/v1/collections/vectors-3.0.0").refused(404);
+    assert_eq!(made_by(&story, "text-embed@1.0.0"), documents);
+    story.bed.post(path, json!({ "switch": true })).refused(409);
+}
+
+#[test]
+fn what_can_not_be_upgraded_is_refused_and_changes_nothing() {
+    let (story, _) = story();
+    let path = "/v1/collections/vectors/upgrade";
+    let refused = |body: Value| story.bed.post(path, body).refused(422);
+    refused(json!({ "to": "text-embed@4" }));
+    refused(json!({ "to": "text-embed" }));
+    refused(json!({ "to": "text-chunk@1" }));
+    refused(json!({}));
+    refused(json!({ "to": "text-embed@2", "switch": true }));
+    story.bed.post(path, json!({ "drop_old": true })).refused(409);
     made_by(&story, "text-embed@1.0.0");
     let shown = story.bed.get("/v1/collections/vectors").ok();
     assert_eq!(shown["feature_extractor"]["version"], "1.0.0", "{shown}");

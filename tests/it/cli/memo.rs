@@ -1,7 +1,6 @@
 use super::{PIPELINE, ROWS, column, notes};
 use crate::support::quarry::Bench;
 use serde_json::Value;
-use std::path::Path;
 
 const RUN: [&str; 4] = ["run", "p.toml", "--manifest", "m.parquet"];
 
@@ -67,7 +66,7 @@ fn one_row_of_many_costs_one_row() {
     bench.json(&["admin", "gc"]);
     let list = bench.json(&["batch", "list"]);
     let first = list[0]["id"].as_str().unwrap();
-    let data = Path::new(changed["data_dir"].as_str().unwrap());
+    let data = bench.path(changed["data_dir"].as_str().unwrap());
     std::fs::remove_dir_all(data.join("objects/test/batches").join(first)).unwrap();
     let documents = bench.json(&["admin", "rebuild", "--force"]);
     assert_eq!(documents["batches"], 1, "{documents}");
