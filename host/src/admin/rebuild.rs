@@ -59,6 +59,8 @@ struct Rebuilding<'a> {
     runs: BTreeMap<Name, u64>,
     /// Namespaces with unfinished batches.
     open: BTreeSet<Name>,
+    /// Namespaces whose documents users have changed.
+    edited: BTreeSet<Name>,
     /// Collections that claimed batches wrote, by run: later ones took them over.
     written: BTreeMap<(Name, u64), Vec<(String, CollectionState)>>,
     /// Digest by name and version, with the last run that used it.
@@ -83,6 +85,7 @@ impl Home {
             seen: HashSet::new(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
+            edited: BTreeSet::new(),
             written: BTreeMap::new(),
             pinned: HashMap::new(),
             done: Rebuilt::default(),
@@ -118,6 +121,9 @@ impl Rebuilding<'_> {
         let root = self.home.artifacts(url)?;
         for namespace in root.folders()? {
             let batches = root.folder(&format!("{namespace}/batches"));
+            if !root.list(&format!("{namespace}/{}", engine::EDITS))?.is_empty() {
+                self.edited.extend(Name::parse(&namespace));
+            }
             for batch in batches.folders()? {
                 let folder = batches.folder(&batch);
                 self.batch(&folder, root.url(), &namespace, &batch)?;
@@ -260,8 +266,9 @@ impl Rebuilding<'_> {
             let mut namespace = NamespaceRecord { last_run, ..NamespaceRecord::default() };
             let runs = self.written.range((name.clone(), 0)..=(name.clone(), u64::MAX));
             for (collection, state) in runs.flat_map(|(_, states)| states) {
-                // Whether users have changed documents since only the state knew.
-                let state = CollectionState { edited: true, ..state.clone() };
+                // Since when is not known any more.
+                let edited = self.edited.contains(&name);
+                let state = CollectionState { edited, ..state.clone() };
                 namespace.collections.insert(collection.clone(), state);
             }
             self.done.namespaces += 1;

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-const FOLDER: &str = "documents";
+/// Folder of a namespace.
+pub const FOLDER: &str = "documents";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Edit {

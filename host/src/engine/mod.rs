@@ -47,7 +47,7 @@ pub use batch::{SUMMARY, collection_states};
 pub use columns::{DOCUMENT_ID, OBJECT_ID, sparse_columns};
 pub use dead::DeadLetter;
 pub use documents::{lineage, parameters_hash};
-pub use edits::{Edit, EditChange, Version};
+pub use edits::{Edit, EditChange, FOLDER as EDITS, Version};
 pub use enqueue::Order;
 pub use flatten::artifact_name;
 pub use identity::given_document;
