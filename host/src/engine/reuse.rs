@@ -168,12 +168,13 @@ impl Previous {
         }
         let Some(name) = &prior.part else { return Ok((None, failed)) };
         let part = join(&PartReader::read(&self.folder, name, None, None)?, name)?;
-        // The same fields, in whatever order.
-        let columns: Result<Vec<ArrayRef>> = schema
-            .fields()
-            .iter()
-            .map(|f| super::columns::column(&part, f.name()).cloned())
-            .collect();
+        // The same fields, in whatever order, and as arrays that were just made name their types.
+        let columns = schema.fields().iter().map(|field| {
+            let column = super::columns::column(&part, field.name())?;
+            arrow_cast::cast(column, field.data_type())
+                .context(Code::Corrupt, || format!("{name} has other columns than planned"))
+        });
+        let columns: Result<Vec<ArrayRef>> = columns.collect();
         let part = RecordBatch::try_new(schema.clone(), columns?)
             .context(Code::Corrupt, || format!("{name} has other columns than planned"))?;
         Ok((Some(part), failed))
