@@ -13,6 +13,7 @@ mod export;
 mod generate;
 mod languages;
 mod measure;
+mod memo;
 mod native;
 mod peers;
 mod restart;
@@ -35,6 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const HELP: &str = "\
 bench engine [--rows N] [--manifest DIR] [--work DIR] [--export DIR] [--sink none|edge] \
 [--repeat N] [--peers DIR]
+bench memo [--rows N (10000)] [--manifest DIR] [--work DIR] [--repeat N]
 bench restart [--work DIR] [--repeat N]
 bench languages
 bench start [--work DIR] [--repeat N]
@@ -71,6 +73,11 @@ fn main() -> Result<()> {
             api::run(&options, &manifest(&options)?)
         }
         Some("languages") => languages::run(),
+        Some("memo") => {
+            let options = Options { rows: 10_000, ..parse(std::iter::empty())? };
+            let options = refine(options, words)?;
+            memo::run(&options, &manifest(&options)?)
+        }
         Some("restart") => restart::run(&parse(words)?),
         Some("start") => start::run(&parse(words)?),
         Some("child") => run::child(words.collect()),
@@ -85,10 +92,10 @@ fn main() -> Result<()> {
     }
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
+fn parse(words: impl Iterator<Item = String>) -> Result<Options> {
     let target = std::env::var_os("QUARRY_EXTRACTORS").map(PathBuf::from);
     let target = target.and_then(|folder| folder.parent().map(PathBuf::from));
-    let mut options = Options {
+    let options = Options {
         rows: 100_000,
         manifest: None,
         work: target.unwrap_or_else(|| PathBuf::from("target")).join("bench"),
@@ -98,6 +105,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         watchers: 10,
         peers: None,
     };
+    refine(options, words)
+}
+
+fn refine(mut options: Options, mut words: impl Iterator<Item = String>) -> Result<Options> {
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value\n{HELP}"));
         match word.as_str() {

@@ -67,6 +67,7 @@ fn history(batch: &Batch, data: &Path) -> Result<u64> {
         manifests: &manifests,
         force: true,
         resume: false,
+        memo: true,
     };
     for number in 0..BATCHES {
         let Submitted::Ready(id) = app.engine.submit(&submission, &|_| ())? else {

@@ -105,6 +105,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         manifests: &manifests,
         force: false,
         resume: false,
+        memo: true,
     };
     let Submitted::Ready(batch) = app.engine.submit(&submission, &|_| ())? else {
         anyhow::bail!("the data directory was not empty");

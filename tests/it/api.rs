@@ -18,5 +18,6 @@ mod schedules;
 mod search;
 mod security;
 mod system;
+mod upgrade;
 mod uploads;
 mod webhooks;

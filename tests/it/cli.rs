@@ -9,12 +9,14 @@ mod extractor;
 mod grants;
 mod help;
 mod hostile;
+mod memo;
 mod recovery;
 mod redo;
 mod rest;
 mod runs;
 mod space;
 mod stores;
+mod versions;
 
 use crate::support::quarry::Bench;
 use arrow_array::{ArrayRef, StringArray};

@@ -7,6 +7,7 @@ pub(crate) mod kinds;
 mod fuzz;
 mod hostile;
 mod kill;
+mod memo;
 mod power;
 mod soak;
 

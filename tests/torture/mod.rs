@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub(crate) mod again;
 #[allow(dead_code)]
 pub(crate) mod batch;
 pub(crate) mod effects;
@@ -35,6 +36,7 @@ type Kind = (&'static str, &'static str, fn(&Torture) -> Result<String>);
 /// Name, options with their defaults in the full form, and what runs it.
 const KINDS: &[Kind] = &[
     ("effects", "--step 1", effects::run),
+    ("again", "--step 1", again::run),
     ("faults", "--step 1", faulty::run),
     ("power", "--cuts 200 --objects 400 --seed 1 --keep 0", power::run),
     ("kill", "--kills 500 --objects 10000 --seed 1", kill::run),

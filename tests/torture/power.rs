@@ -39,10 +39,11 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
         "an undisturbed run: {} documents, {} moments at which the power may go",
         power.documents, power.moments
     );
-    let mut scenario = 0;
+    let mut scenario = 0_usize;
     while power.tally.cuts < cuts {
         // Into a namespace with documents of an earlier run, every third time.
         let grown = scenario % 3 == 2;
+        power.again = [&["--force", "--no-memo"][..], &["--force"]][scenario / 3 % 2];
         let begun = power.tally.cuts;
         power.scenario(grown, cuts).with_context(|| {
             format!("--seed {seed} --objects {objects}, scenario {scenario} from cut {begun}")
@@ -101,6 +102,8 @@ struct Power {
     /// The batch of that run.
     calm: String,
     keep: bool,
+    /// How a batch is run that has been run before: with all its rows, or with those that changed.
+    again: &'static [&'static str],
     tally: Tally,
 }
 
@@ -121,6 +124,7 @@ impl Power {
             moments: 0,
             calm: String::new(),
             keep: torture.number("keep", 0) > 0,
+            again: &["--force"],
             tally: Tally::default(),
         };
         fs::create_dir(power.data())?;
@@ -150,7 +154,7 @@ impl Power {
     fn scenario(&mut self, grown: bool, cuts: u64) -> Result<()> {
         self.begin(grown)?;
         let mut said = Said::default();
-        let mut words: &[&str] = if grown { &["--force"] } else { &[] };
+        let mut words: &[&str] = if grown { self.again } else { &[] };
         let mut deaths = 0;
         loop {
             let weather = Weather::roll(&mut self.dice);
@@ -279,7 +283,7 @@ impl Power {
         }
         if !self.data().join("state").exists() {
             // Nothing was acknowledged, and `batch list` says that there is no data directory.
-            return Ok(if grown { &["--force"] } else { &[] });
+            return Ok(if grown { self.again } else { &[] });
         }
         self.tally.opens += 1;
         let batches = self.batch.json(&self.data(), &["batch", "list"])?;
@@ -288,7 +292,7 @@ impl Power {
         };
         Ok(match batches.as_array().context("no list of batches")?.iter().any(begun) {
             true => &["--resume"],
-            false if grown => &["--force"],
+            false if grown => self.again,
             false => &[],
         })
     }

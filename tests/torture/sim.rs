@@ -16,6 +16,7 @@ use quarry::error::{Code, Error};
 use quarry::model::{BatchEvent, BatchId, BatchStatus};
 use quarry::store::{BatchRecord, Store};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 const MANIFESTS: [&str; 3] = ["first", "second", "third"];
 
@@ -39,10 +40,10 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
         drop(sim);
         std::fs::remove_dir_all(&folder)?;
     }
-    let Counts { steps, crashes, completed, canceled, redone, failed } = done;
+    let Counts { steps, crashes, completed, memoized, in_place, canceled, redone, failed } = done;
     Ok(format!(
         "{seeds} seeds, {steps} steps: {crashes} crashes, {failed} errors, {completed} batches \
-         completed, {canceled} canceled, {redone} taken up again, no invariant violated"
+         completed ({memoized} with unchanged rows, {in_place} in place), {canceled} canceled, {redone} taken up again, no invariant violated"
     ))
 }
 
@@ -64,6 +65,10 @@ struct Counts {
     crashes: u64,
     failed: u64,
     completed: u64,
+    /// Of these, batches that took something from an earlier one,
+    memoized: u64,
+    /// and left it in the sink as it was.
+    in_place: u64,
     canceled: u64,
     redone: u64,
 }
@@ -175,7 +180,9 @@ impl<'a> Sim<'a> {
             1 => (false, true),
             _ => (false, false),
         };
-        self.story.push(format!("  submit {} force {force}", MANIFESTS[number]));
+        let memo = self.draw(4) > 0;
+        self.world.memo.store(memo, Ordering::Relaxed);
+        self.story.push(format!("  submit {} force {force} memo {memo}", MANIFESTS[number]));
         match self.world.submit(engine, &self.manifests[number], force, resume) {
             Ok(Submitted::Ready(id)) => {
                 self.model.acknowledged(id, number);
@@ -195,6 +202,8 @@ impl<'a> Sim<'a> {
         match self.world.run(engine, id) {
             Ok(record) => {
                 done.completed += 1;
+                done.memoized += u64::from(record.collections.iter().any(|c| c.funnel.skipped > 0));
+                done.in_place += u64::from(record.kept_in_place);
                 self.ended = Some(record);
                 Ok(None)
             }

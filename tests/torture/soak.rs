@@ -129,6 +129,7 @@ impl Soak {
             manifests: &[(None, manifest)],
             force: true,
             resume: false,
+            memo: true,
         };
         let engine = &self.app.engine;
         let Submitted::Ready(batch) = engine.submit(&submission, &|_| ())? else {

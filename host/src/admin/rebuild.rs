@@ -5,7 +5,7 @@
 use super::{Home, file};
 use crate::artifact::Artifacts;
 use crate::engine::redo::{self, RedoNote};
-use crate::engine::{self, BatchManifest, commit};
+use crate::engine::{self, BatchManifest, commit, kept};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchId, BatchStatus, Name};
 use crate::plugin;
@@ -59,6 +59,8 @@ struct Rebuilding<'a> {
     runs: BTreeMap<Name, u64>,
     /// Namespaces with unfinished batches.
     open: BTreeSet<Name>,
+    /// Namespaces whose documents users have changed.
+    edited: BTreeSet<Name>,
     /// Collections that claimed batches wrote, by run: later ones took them over.
     written: BTreeMap<(Name, u64), Vec<(String, CollectionState)>>,
     /// Digest by name and version, with the last run that used it.
@@ -83,6 +85,7 @@ impl Home {
             seen: HashSet::new(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
+            edited: BTreeSet::new(),
             written: BTreeMap::new(),
             pinned: HashMap::new(),
             done: Rebuilt::default(),
@@ -118,6 +121,9 @@ impl Rebuilding<'_> {
         let root = self.home.artifacts(url)?;
         for namespace in root.folders()? {
             let batches = root.folder(&format!("{namespace}/batches"));
+            if !root.list(&format!("{namespace}/{}", engine::EDITS))?.is_empty() {
+                self.edited.extend(Name::parse(&namespace));
+            }
             for batch in batches.folders()? {
                 let folder = batches.folder(&batch);
                 self.batch(&folder, root.url(), &namespace, &batch)?;
@@ -188,6 +194,10 @@ impl Rebuilding<'_> {
         record.fence = record.fence.max(fence);
         let rounds: BTreeSet<u32> = names.iter().filter_map(|name| round_of(name)).collect();
         let mut partitions: HashMap<PartitionKey, PartitionRecord> = HashMap::new();
+        if manifest.memo.as_ref().is_some_and(|memo| memo.kept > 0) {
+            partitions.extend(kept::read(folder)?);
+        }
+        record.kept_in_place = false;
         for round in rounds {
             record.round = record.round.max(round);
             let note = commit::redo_name(round);
@@ -256,7 +266,10 @@ impl Rebuilding<'_> {
             let mut namespace = NamespaceRecord { last_run, ..NamespaceRecord::default() };
             let runs = self.written.range((name.clone(), 0)..=(name.clone(), u64::MAX));
             for (collection, state) in runs.flat_map(|(_, states)| states) {
-                namespace.collections.insert(collection.clone(), state.clone());
+                // Since when is not known any more.
+                let edited = self.edited.contains(&name);
+                let state = CollectionState { edited, ..state.clone() };
+                namespace.collections.insert(collection.clone(), state);
             }
             self.done.namespaces += 1;
             self.state.put(Store::put_namespace(&name, &namespace)?)?;

@@ -206,7 +206,9 @@ impl Verifying<'_> {
         key: &PartitionKey,
         partition: &PartitionRecord,
     ) {
-        let PartitionState::Committed { funnel, part, dead, .. } = &partition.state else { return };
+        let PartitionState::Committed { funnel, part, dead, kept, .. } = &partition.state else {
+            return;
+        };
         let thing = format!("partition/{}/{key}", record.id);
         if !funnel.balances() {
             self.find(&thing, format!("its funnel does not balance: {funnel:?}"), MISSING_OBJECT);
@@ -226,7 +228,7 @@ impl Verifying<'_> {
             );
         }
         let marker = engine::commit::name(partition.round, key);
-        if record.history.is_none() && !listed.contains(&marker) {
+        if record.history.is_none() && kept.is_none() && !listed.contains(&marker) {
             self.find(
                 folder.name_of(&marker),
                 "is missing: the marker of a committed partition",
@@ -354,7 +356,11 @@ impl Verifying<'_> {
             None => Ok(None),
         });
         let made = batch.collections.iter().find(|c| c.collection.as_str() == collection);
-        let expected = made.map_or(0, |summary| summary.funnel.documents);
+        let kept = match self.kept_in_place(collection, batch) {
+            Ok(kept) => kept,
+            Err(error) => return self.failed(thing, &error, MISSING_OBJECT),
+        };
+        let expected = made.map_or(0, |summary| summary.funnel.documents.saturating_sub(kept));
         match counted {
             Ok(Some(found)) if found != expected => {
                 let problem =
@@ -364,6 +370,27 @@ impl Verifying<'_> {
             Ok(_) => {}
             Err(error) => self.failed(thing, &error, "start the sink, or restore vectors/"),
         }
+    }
+
+    /// Documents that the batch did not write, because they were there.
+    fn kept_in_place(&self, collection: &str, batch: &BatchRecord) -> Result<u64> {
+        let Some(name) = batch.history.as_ref().filter(|_| batch.kept_in_place) else {
+            return Ok(0);
+        };
+        let root = self.home.artifacts(&batch.artifacts)?;
+        let folder = root.folder(&engine::batch_folder(batch));
+        let at = engine::read_manifest(&folder)?.plan.collection(collection);
+        let mut documents = 0;
+        history::read(&folder, name, &mut |key, partition| {
+            if let PartitionState::Committed { funnel, kept: Some(kept), .. } = partition.state
+                && kept.in_place
+                && Some(key.collection) == at
+            {
+                documents += funnel.documents;
+            }
+            Ok(true)
+        })?;
+        Ok(documents)
     }
 
     fn opened(&mut self, name: &str) -> Result<Option<&dyn VectorSink>> {

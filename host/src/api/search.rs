@@ -177,6 +177,7 @@ fn state_of(
         vectors: vectors.collect(),
         sink: call.control.engine.sink_name.clone(),
         batch: String::new(),
+        edited: false,
     })
 }
 

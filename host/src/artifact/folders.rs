@@ -25,12 +25,44 @@ impl Folders {
         Folders { local, durable: Arc::default() }
     }
 
+    /// Links objects of a local store, (old, new), and syncs each folder once. No, where that can
+    /// not be done: whoever asks has to copy them, or learns there what is wrong.
+    pub(super) fn link_all(&self, pairs: &[(ObjectPath, ObjectPath)]) -> bool {
+        let linked = pairs.iter().try_for_each(|(old, new)| {
+            let none = || io::Error::from(io::ErrorKind::Unsupported);
+            let (old, new) = (self.place(old).ok_or_else(none)?, self.place(new).ok_or_else(none)?);
+            if let Some(folder) = new.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            // Staged as the store does it: the name is never without an object.
+            let mut staged = new.clone().into_os_string();
+            staged.push("#0");
+            let _ = std::fs::remove_file(&staged);
+            std::fs::hard_link(&old, &staged)?;
+            std::fs::rename(&staged, &new)
+        });
+        let synced = linked.and_then(|()| {
+            let folders: HashSet<PathBuf> = pairs
+                .iter()
+                .filter_map(|(_, new)| self.place(new)?.parent().map(PathBuf::from))
+                .collect();
+            folders.iter().try_for_each(|folder| durable::sync_directory(folder))?;
+            pairs.iter().try_for_each(|(_, new)| self.sync(new))
+        });
+        synced.is_ok()
+    }
+
+    fn place(&self, object: &ObjectPath) -> Option<PathBuf> {
+        let (root, base) = self.local.as_ref()?;
+        let mut path = root.clone();
+        path.extend(object.prefix_match(base)?.map(|name| name.as_ref().to_string()));
+        Some(path)
+    }
+
     /// To be called when an object is published and before anybody is told.
     pub(super) fn sync(&self, object: &ObjectPath) -> io::Result<()> {
-        let Some((root, base)) = &self.local else { return Ok(()) };
-        let Some(names) = object.prefix_match(base) else { return Ok(()) };
-        let mut path = root.clone();
-        path.extend(names.map(|name| name.as_ref().to_string()));
+        let Some((root, _)) = &self.local else { return Ok(()) };
+        let Some(mut path) = self.place(object) else { return Ok(()) };
         path.pop();
         if self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&path) {
             return Ok(());

@@ -2,9 +2,12 @@
 
 use super::{Artifacts, store_error};
 use crate::error::Result;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
+
+/// Objects that are copied at a time.
+const COPIES: usize = 16;
 
 impl Artifacts {
     /// Names, relative to this folder, and sizes of everything in it and below, by name.
@@ -30,6 +33,24 @@ impl Artifacts {
             listed.common_prefixes.iter().filter_map(|path| self.relative(path)).collect();
         folders.sort();
         Ok(folders)
+    }
+
+    /// Makes objects of another folder of the same store appear here, as (there, here): links where
+    /// the store has such, copies elsewhere. They replace what is there, and are durable on return.
+    pub fn link_all(&self, from: &Artifacts, names: &[(String, String)]) -> Result<()> {
+        let pairs = names.iter().map(|(old, new)| (from.path(old), self.path(new)));
+        let pairs: Vec<(ObjectPath, ObjectPath)> = pairs.collect();
+        if self.folders.link_all(&pairs) {
+            return Ok(());
+        }
+        let copied = self.runtime.block_on(async {
+            let copies = pairs.iter().map(|(old, new)| self.store.copy(old, new));
+            let mut copies = futures::stream::iter(copies).buffered(COPIES);
+            while copies.try_next().await?.is_some() {}
+            Ok(())
+        });
+        copied.map_err(|error| store_error(error, "copy to", &self.url))?;
+        pairs.iter().zip(names).try_for_each(|((_, path), (_, name))| self.publish(path, name))
     }
 
     pub fn delete(&self, name: &str) -> Result<()> {

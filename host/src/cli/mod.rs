@@ -4,6 +4,7 @@ mod address;
 mod admin;
 mod api;
 mod batch;
+mod collection;
 mod config;
 mod doctor;
 mod documents;
@@ -64,6 +65,12 @@ enum Command {
     /// Look at batches and end them
     #[command(subcommand, before_help = "Example: quarry batch list")]
     Batch(batch::Command),
+    /// Change what collections are made with
+    #[command(
+        subcommand,
+        before_help = "Example: quarry collection upgrade passages --to text-embed@2"
+    )]
+    Collection(collection::Command),
     /// Look at documents
     #[command(subcommand, before_help = "Example: quarry documents list passages --limit 5")]
     Documents(documents::Command),
@@ -102,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Pipeline(command) => pipeline::run(&arguments.global, command),
         Command::Run(command) => run::run(&arguments.global, command),
         Command::Batch(command) => batch::run(&arguments.global, command),
+        Command::Collection(command) => collection::run(&arguments.global, command),
         Command::Documents(command) => documents::run(&arguments.global, command),
         Command::Search(command) => search::run(&arguments.global, command),
         Command::Serve(command) => serve::run(&arguments.global, command),

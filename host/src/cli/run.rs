@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Run again although nothing changed
     #[arg(long, conflicts_with = "resume")]
     force: bool,
+    /// Extract all rows, also those that have not changed since an earlier batch
+    #[arg(long)]
+    no_memo: bool,
     #[command(flatten)]
     whereto: Whereto,
     #[command(flatten)]
@@ -107,6 +110,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         manifests: &manifests,
         force: arguments.force,
         resume: arguments.resume,
+        memo: !arguments.no_memo,
     };
     let submitted = app
         .engine
@@ -232,7 +236,7 @@ fn print(options: &GlobalOptions, app: &App, record: &BatchRecord, changed: bool
     printer::text(&format!("data in {}", app.data_dir.display()));
 }
 
-const COLUMNS: [printer::Column; 11] = [
+const COLUMNS: [printer::Column; 12] = [
     ("tier", "/tier"),
     ("collection", "/collection"),
     ("extractor", "/extractor"),
@@ -241,6 +245,7 @@ const COLUMNS: [printer::Column; 11] = [
     ("missing", "/missing"),
     ("submitted", "/submitted"),
     ("succeeded", "/succeeded"),
+    ("unchanged", "/skipped"),
     ("failed", "/failed"),
     ("documents", "/documents"),
     ("stale deleted", "/stale_deleted"),

@@ -33,6 +33,7 @@ pub struct BatchDraft {
 #[derive(Debug, Clone, Default)]
 pub struct Submission {
     pub include_processing_history: bool,
+    pub no_memo: bool,
     pub collections: Option<Vec<CollectionId>>,
     pub webhook_url: Option<String>,
     pub key: Option<KeyId>,
@@ -108,6 +109,7 @@ impl Control {
             input: draft.manifest_uri.map_or(Input::Objects(0), Input::Manifest),
             collections: draft.collections,
             include_processing_history: false,
+            no_memo: false,
             metadata: draft.metadata,
             dedup_strategy: draft.dedup_strategy,
             webhook_url: None,
@@ -270,6 +272,7 @@ impl Control {
             batch.collections = collections;
         }
         batch.include_processing_history = submission.include_processing_history;
+        batch.no_memo = submission.no_memo;
         batch.webhook_url = submission.webhook_url;
         batch.submitted_by = submission.key;
         let data = json!({ "batch_id": id, "bucket_id": bucket.id });

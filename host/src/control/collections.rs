@@ -102,6 +102,7 @@ impl Control {
             enabled: draft.enabled,
             metadata: draft.metadata,
             settings: Map::new(),
+            beside: None,
             created_at: now.clone(),
             updated_at: now,
         });
@@ -207,7 +208,7 @@ impl Control {
     }
 
     /// No batch that has begun and not ended writes one of them.
-    fn check_idle(&self, namespace: &Namespace, gone: &[Collection]) -> Result<()> {
+    pub(super) fn check_idle(&self, namespace: &Namespace, gone: &[Collection]) -> Result<()> {
         for batch in self.engine.store.batches()? {
             let begun = batch.namespace == namespace.key && !batch.status.is_terminal();
             if !begun || batch.status == crate::model::BatchStatus::Draft {

@@ -1,7 +1,7 @@
 //! Extractors: what there is, what they say of themselves, new ones, and those that go.
 
 use super::{Control, not_found};
-use crate::engine::Found;
+use crate::engine::{Found, is_within, numbers};
 use crate::error::{Code, Error, Result};
 use crate::model::{Description, ExtractorRef};
 use crate::plugin::{self, Inspection};
@@ -101,24 +101,26 @@ impl Control {
         }
     }
 
-    /// What name and version mean: `v1` is the highest version that begins with `1.`.
+    /// What name and version mean: `v1` or `1` is the highest version that begins with `1.`, `1.2`
+    /// the highest one that begins with `1.2.`. The answer names one version.
     pub fn extractor_reference(&self, name: &str, version: &str) -> Result<ExtractorRef> {
         let at = |error: Error| error.field("/extractor");
         let exact = ExtractorRef::parse(&format!("{name}@{version}")).map_err(at)?;
-        let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let Some(major) = version.strip_prefix('v').filter(digits) else { return Ok(exact) };
-        let prefix = format!("{major}.");
+        let range = version.strip_prefix('v').unwrap_or(version);
         let registered = self.engine.store.extractors()?;
         let found = self.engine.registry.find()?;
-        let mut versions: Vec<String> = registered
+        let known = registered
             .into_iter()
             .map(|record| (record.name, record.version))
-            .chain(found.into_iter().map(|found| (found.name, found.version)))
-            .filter(|(known, version)| known == name && version.starts_with(&prefix))
-            .map(|(_, version)| version)
-            .collect();
-        versions.sort_by_key(|version| numbers(version));
-        Ok(ExtractorRef { name: name.to_string(), version: versions.pop().or(exact.version) })
+            .chain(found.into_iter().map(|found| (found.name, found.version)));
+        let versions: Vec<String> =
+            known.filter(|(known, _)| known == name).map(|(_, version)| version).collect();
+        if versions.iter().any(|known| known == version) {
+            return Ok(exact);
+        }
+        let within = versions.into_iter().filter(|known| is_within(known, range));
+        let highest = within.max_by_key(|version| numbers(version));
+        Ok(ExtractorRef { name: name.to_string(), version: highest.or(exact.version) })
     }
 
     pub fn inspect_extractor(&self, known: &KnownExtractor) -> Result<Inspection> {
@@ -175,10 +177,4 @@ impl Control {
         }
         Ok(known)
     }
-}
-
-/// Versions sort by their numbers.
-fn numbers(version: &str) -> Vec<u64> {
-    let parts = version.split(|c: char| !c.is_ascii_digit());
-    parts.filter_map(|part| part.parse().ok()).collect()
 }

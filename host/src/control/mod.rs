@@ -32,6 +32,7 @@ mod sender;
 mod shape;
 mod tasks;
 mod timing;
+mod upgrade;
 mod uploads;
 mod webhooks;
 mod work;
@@ -64,6 +65,7 @@ pub use runs::{ScheduledBatch, Trigger};
 pub use schedules::ScheduleDraft;
 pub use tasks::TASK_RETENTION;
 pub use timing::{INTERVAL_S_MAX, INTERVAL_S_MIN, MISSED_AFTER_S, next_time};
+pub use upgrade::{Place, Upgrade};
 pub use uploads::{Confirmation, UploadDraft};
 pub use webhooks::{WEBHOOKS_MAX, WebhookDraft};
 

@@ -98,6 +98,7 @@ impl Control {
         }
         let submission = Submission {
             include_processing_history: action.include_processing_history,
+            no_memo: false,
             ..Submission::default()
         };
         self.submit_batch(namespace, &bucket, wanted.batch, submission).map(|_| ())

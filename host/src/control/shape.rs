@@ -100,7 +100,7 @@ impl Control {
     }
 
     /// The vector outputs of the collection's extractor with its parameters.
-    fn outputs_of(&self, collection: &Collection) -> Result<Vec<(String, VectorKind)>> {
+    pub(super) fn outputs_of(&self, collection: &Collection) -> Result<Vec<(String, VectorKind)>> {
         let engine = &self.engine;
         let (_, extractor) =
             engine.registry.resolve(&collection.extractor, &engine.store, &engine.env)?;

@@ -64,6 +64,7 @@ impl Control {
             pipeline: &pipeline,
             manifests: &[(Some(bucket.key.to_string()), url)],
             history: batch.include_processing_history,
+            memo: !batch.no_memo,
         };
         self.engine.enqueue(&order, &|_| ())
     }

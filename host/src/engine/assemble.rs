@@ -40,10 +40,6 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     pub fn rows(
         &mut self,
         bound: &Bound,

@@ -4,17 +4,15 @@ use super::flatten::Flattened;
 use super::patience::retry;
 use super::plan::Plan;
 use super::progress::{Progress, Stop};
-use super::run::{Ended, Run};
+use super::run::{Earlier, Ended, Run};
 use super::schedule::Schedule;
-use super::{BatchManifest, Engine, commit, finish, history, step};
+use super::{BatchManifest, Engine, Memo, commit, finish, history, kept, step};
 use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchEvent, BatchId, BatchStatus};
 use crate::plugin::Extractor;
-use crate::store::{
-    BatchRecord, CollectionState, Event, NamespaceRecord, Op, PartitionState, Store,
-};
+use crate::store::{BatchRecord, CollectionState, Event, NamespaceRecord, Op, Store};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The final record of a batch, in its folder: what is left when the state is lost.
 pub const SUMMARY: &str = "summary.json";
@@ -29,8 +27,8 @@ impl Engine {
     ) -> Result<BatchRecord> {
         let record = self.store.batch(id)?;
         record.status.after(BatchEvent::Claim)?;
-        let BatchManifest { plan, flattened, .. } = self.manifest(&record)?;
-        let run = self.claim(record, plan, &flattened, stop)?;
+        let BatchManifest { plan, flattened, memo, .. } = self.manifest(&record)?;
+        let run = self.claim(record, plan, &flattened, memo, stop)?;
         watch(&run.plan, &run.progress);
         let begun = run.patiently("prepare the vector sink", || match &self.sink {
             Some(sink) => {
@@ -56,9 +54,17 @@ impl Engine {
         mut record: BatchRecord,
         plan: Plan,
         flattened: &[Flattened],
+        memo: Option<Memo>,
         stop: &Arc<Stop>,
     ) -> Result<Run> {
         let plan = Arc::new(plan);
+        let memo = memo.filter(|_| record.round == 0);
+        let kept = match &memo {
+            Some(memo) if memo.kept > 0 => {
+                retry(&self.env, &self.patience, || kept::read(&self.folder(&record)))?
+            }
+            Some(_) | None => Vec::new(),
+        };
         let extractors: Vec<Arc<dyn Extractor>> = plan
             .collections
             .iter()
@@ -76,6 +82,13 @@ impl Engine {
         if record.run != namespace.last_run || record.run == 0 {
             // Another batch has written since: this one is the later one from now on, and all its
             // documents have to say so.
+            let first = record.run == 0;
+            record.kept_in_place = match &memo {
+                Some(memo) if first && !kept.is_empty() => {
+                    self.kept_in_place(&record, &namespace, &plan, memo, &kept)?
+                }
+                Some(_) | None => false,
+            };
             namespace.last_run += 1;
             record.run = namespace.last_run;
             ops.extend(self.unsink(&record, &plan)?);
@@ -86,6 +99,7 @@ impl Engine {
         self.store.commit(ops)?;
         drop(changing);
         let artifacts = self.folder(&record);
+        self.take_over(&record, &plan, kept)?;
         if record.fence > 1 {
             let found = retry(&self.env, &self.patience, || {
                 commit::recover(&self.store, &record.id, &artifacts, record.round)
@@ -102,6 +116,12 @@ impl Engine {
             let known = &progress.collections[input.collection].rows_known;
             known.fetch_add(input.rows, Ordering::Relaxed);
         }
+        let earlier = memo.filter(|memo| memo.collections.iter().any(Option::is_some));
+        let earlier = earlier.map(|memo| {
+            let folder = format!("{}/batches/{}", record.namespace, memo.batch);
+            let (folder, flattened) = (self.artifacts.folder(&folder), flattened.to_vec());
+            Earlier { memo, folder, flattened, opened: OnceLock::new() }
+        });
         Ok(Run {
             batch: record.id.clone(),
             artifacts,
@@ -119,6 +139,7 @@ impl Engine {
             storage_options: self.storage_options.clone(),
             runtime: self.runtime.clone(),
             progress,
+            earlier,
             stop: stop.clone(),
             record: Mutex::new(record),
             plan,
@@ -244,9 +265,7 @@ impl Engine {
         for entry in self.store.partitions(&record.id) {
             let (key, mut partition) = entry?;
             let searchable = self.sink.is_some() && plan.collections[key.collection].searchable;
-            if let PartitionState::Committed { part: Some(_), sunk, .. } = &mut partition.state
-                && std::mem::replace(sunk, !searchable) != *sunk
-            {
+            if partition.state.unsink(searchable) {
                 ops.push(Store::put_partition(&record.id, &key, &partition)?);
             }
         }
@@ -276,6 +295,7 @@ pub fn collection_states(
             vectors: vectors.collect(),
             sink: record.sink.clone(),
             batch: record.id.to_string(),
+            edited: false,
         };
         (collection.name.to_string(), state)
     })

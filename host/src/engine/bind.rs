@@ -288,10 +288,6 @@ fn set_aside(bound: &mut Bound, mut failures: Failures) -> Result<()> {
     let failed = |row: usize| failures.binary_search_by_key(&row, |(row, ..)| *row).is_ok();
     let good: UInt32Array =
         (0..bound.input.rows).filter(|row| !failed(*row)).map(|row| row as u32).collect();
-    let take = |array: &dyn Array| {
-        arrow_select::take::take(array, &good, None)
-            .context(Code::Internal, || "can not set rows aside".to_string())
-    };
     bound.unreadable = failures
         .into_iter()
         .map(|(row, code, message)| Unreadable {
@@ -301,26 +297,37 @@ fn set_aside(bound: &mut Bound, mut failures: Failures) -> Result<()> {
             message,
         })
         .collect();
-    let objects = take(&bound.objects)?;
-    bound.objects = typed::<StringArray>(&objects, OBJECT_ID)?.clone();
-    if let Some(parents) = &bound.parents {
-        let parents = take(parents)?;
-        bound.parents = Some(typed::<FixedSizeBinaryArray>(&parents, DOCUMENT_ID)?.clone());
+    bound.keep(&good)
+}
+
+impl Bound {
+    /// Leaves only these of the rows that go to the extractor.
+    pub fn keep(&mut self, rows: &UInt32Array) -> Result<()> {
+        let take = |array: &dyn Array| {
+            arrow_select::take::take(array, rows, None)
+                .context(Code::Internal, || "can not set rows aside".to_string())
+        };
+        let objects = take(&self.objects)?;
+        self.objects = typed::<StringArray>(&objects, OBJECT_ID)?.clone();
+        if let Some(parents) = &self.parents {
+            let parents = take(parents)?;
+            self.parents = Some(typed::<FixedSizeBinaryArray>(&parents, DOCUMENT_ID)?.clone());
+        }
+        self.passthrough =
+            self.passthrough.iter().map(|array| take(array.as_ref())).collect::<Result<_>>()?;
+        let columns = std::mem::take(&mut self.input.columns).into_iter().map(|column| {
+            Ok(match column {
+                InputColumn::Array(array) => InputColumn::Array(take(array.as_ref())?),
+                InputColumn::Cells(cells) => InputColumn::Cells(Arc::new(PickedCells {
+                    cells,
+                    rows: rows.values().iter().map(|row| *row as usize).collect(),
+                })),
+                InputColumn::Absent => InputColumn::Absent,
+            })
+        });
+        self.input = Input { columns: columns.collect::<Result<_>>()?, rows: rows.len() };
+        Ok(())
     }
-    bound.passthrough =
-        bound.passthrough.iter().map(|array| take(array.as_ref())).collect::<Result<_>>()?;
-    let columns = std::mem::take(&mut bound.input.columns).into_iter().map(|column| {
-        Ok(match column {
-            InputColumn::Array(array) => InputColumn::Array(take(array.as_ref())?),
-            InputColumn::Cells(cells) => InputColumn::Cells(Arc::new(PickedCells {
-                cells,
-                rows: good.values().iter().map(|row| *row as usize).collect(),
-            })),
-            InputColumn::Absent => InputColumn::Absent,
-        })
-    });
-    bound.input = Input { columns: columns.collect::<Result<_>>()?, rows: good.len() };
-    Ok(())
 }
 
 /// Blob cells that are URLs.

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-const FOLDER: &str = "documents";
+/// Folder of a namespace.
+pub const FOLDER: &str = "documents";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Edit {
@@ -108,6 +109,9 @@ impl GivenDocument {
 impl Engine {
     /// Durable on return; the change itself comes after.
     pub fn note_edit(&self, namespace: &Name, edit: &Edit) -> Result<()> {
+        if edit.changes.iter().any(|change| !matches!(change, EditChange::Given(_))) {
+            self.disturb(namespace)?;
+        }
         // Sorts by time.
         let id = self.env.uuid().simple();
         let bytes = serde_json::to_vec(edit)

@@ -18,6 +18,8 @@ pub struct Order<'a> {
     pub manifests: &'a [(Option<String>, String)],
     /// See [`Plan::history`].
     pub history: bool,
+    /// As in [`super::Submission`].
+    pub memo: bool,
 }
 
 impl Engine {
@@ -50,7 +52,7 @@ impl Engine {
                 self.create(order.id.clone(), order.name, &plan, &manifests, fingerprint)?
             }
         };
-        self.prepare(record, plan, &manifests, progress).map(|_| ())
+        self.prepare(record, plan, &manifests, order.memo, progress).map(|_| ())
     }
 
     /// Ends a batch that can not be run to its end, with the reason.

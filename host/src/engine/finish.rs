@@ -3,6 +3,7 @@
 use super::columns::{OBJECT_ID, strings};
 use super::dead;
 use super::flatten::{Flattened, artifact_name};
+use super::kept::{self, Unit};
 use super::plan::{Plan, Source};
 use super::run::Run;
 use super::schedule;
@@ -89,15 +90,17 @@ pub fn delete_stale(
     summaries: &mut [CollectionSummary],
 ) -> Result<()> {
     let Some(sink) = &run.sink else { return Ok(()) };
-    let mut dead = Vec::new();
+    let (mut dead, mut in_place) = (Vec::new(), HashSet::new());
     for entry in run.store.partitions(&run.batch) {
         let (key, record) = entry?;
+        in_place.extend(kept::unit_in_place(&run.plan, &key, &record));
         if let PartitionState::Committed { dead: Some(letters), .. } = record.state {
             dead.push((key, letters));
         }
     }
-    let finished = Finished { plan: &run.plan, artifacts: &run.artifacts, run: run.run };
-    finished.delete_stale(sink.as_ref(), flattened, &dead, &mut |collection, deleted| {
+    let (plan, artifacts) = (&run.plan, &run.artifacts);
+    let finished = Finished { plan, artifacts, run: run.run, dead, in_place };
+    finished.delete_stale(sink.as_ref(), flattened, &mut |collection, deleted| {
         summaries[collection].stale_deleted += deleted;
     })
 }
@@ -108,15 +111,18 @@ pub struct Finished<'a> {
     /// Its folder.
     pub artifacts: &'a Artifacts,
     pub run: u64,
+    /// Files with dead letters.
+    pub dead: Vec<(PartitionKey, String)>,
+    /// Documents of an earlier run that are meant to stay.
+    pub in_place: HashSet<Unit>,
 }
 
 impl Finished<'_> {
-    /// `dead` names the files with dead letters; `deleted` is told of each collection.
+    /// `deleted` is told of each collection.
     pub fn delete_stale(
         &self,
         sink: &dyn VectorSink,
         flattened: &[Flattened],
-        dead: &[(PartitionKey, String)],
         deleted: &mut dyn FnMut(usize, u64),
     ) -> Result<()> {
         let (collections, namespace) = (&self.plan.collections, &self.plan.namespace);
@@ -126,11 +132,19 @@ impl Finished<'_> {
         if populated.is_empty() || self.run == 1 {
             return Ok(());
         }
-        let dead = self.by_root(dead);
+        let dead = self.by_root();
         let mut seen = HashSet::new();
         for input in flattened.iter().filter(|f| seen.insert(f.bucket)) {
             let collection = collections[input.collection].name.as_str();
             for partition in 0..input.partitions {
+                let written: Vec<usize> = populated
+                    .iter()
+                    .copied()
+                    .filter(|at| !self.in_place.contains(&(*at, input.bucket, partition)))
+                    .collect();
+                if written.is_empty() {
+                    continue;
+                }
                 let name = artifact_name(collection, input.source, partition);
                 let columns = [OBJECT_ID.to_string()];
                 let mut failed = HashSet::new();
@@ -142,7 +156,7 @@ impl Finished<'_> {
                     let ids = strings(&rows, OBJECT_ID)?.iter().flatten();
                     objects.extend(ids.filter(|id| !failed.contains(*id)).map(str::to_string));
                 }
-                for at in &populated {
+                for at in &written {
                     let name = collections[*at].name.as_str();
                     deleted(*at, sink.delete_stale(namespace, name, &objects, self.run)?);
                 }
@@ -152,12 +166,9 @@ impl Finished<'_> {
     }
 
     /// By bucket and number of the tier-0 partition that the rows come from.
-    fn by_root<'a>(
-        &self,
-        dead: &'a [(PartitionKey, String)],
-    ) -> BTreeMap<(usize, u32), Vec<&'a str>> {
+    fn by_root(&self) -> BTreeMap<(usize, u32), Vec<&str>> {
         let mut files: BTreeMap<(usize, u32), Vec<&str>> = BTreeMap::new();
-        for (key, letters) in dead {
+        for (key, letters) in &self.dead {
             let (_, bucket) = schedule::path(self.plan, key);
             let root = key.id.0.first().copied().unwrap_or(0);
             files.entry((bucket, root)).or_default().push(letters);

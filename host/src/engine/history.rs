@@ -34,6 +34,16 @@ pub fn write(
     for entry in store.partitions(batch) {
         rows.push(entry?);
     }
+    write_rows(artifacts, name, plan, &rows)?;
+    Ok(rows.into_iter().map(|(key, _)| key).collect())
+}
+
+pub(super) fn write_rows(
+    artifacts: &Artifacts,
+    name: &str,
+    plan: &Plan,
+    rows: &[(PartitionKey, PartitionRecord)],
+) -> Result<()> {
     let texts = |of: &dyn Fn(&PartitionKey, &PartitionRecord) -> Option<String>| -> ArrayRef {
         Arc::new(rows.iter().map(|(key, record)| of(key, record)).collect::<StringArray>())
     };
@@ -64,8 +74,7 @@ pub fn write(
         .context(Code::Internal, || "can not lay out a history".to_string())?;
     let mut writer = PartWriter::create(artifacts, name, schema)?;
     writer.write(&batch)?;
-    writer.finish()?;
-    Ok(rows.into_iter().map(|(key, _)| key).collect())
+    writer.finish().map(|_| ())
 }
 
 fn part(record: &PartitionRecord) -> Option<String> {

@@ -23,6 +23,9 @@ mod flatten;
 mod forget;
 pub mod history;
 mod identity;
+pub mod kept;
+mod memo;
+mod merge;
 mod parking;
 mod partition;
 mod patience;
@@ -32,6 +35,7 @@ pub mod redo;
 mod registry;
 pub mod replay;
 mod restore;
+mod reuse;
 mod run;
 mod schedule;
 mod sinker;
@@ -45,13 +49,13 @@ pub use columns::{DOCUMENT_ID, OBJECT_ID, sparse_columns};
 pub use dead::DeadLetter;
 pub use denials::DenialLog;
 pub use documents::{lineage, parameters_hash};
-pub use edits::{Edit, EditChange, Version};
+pub use edits::{Edit, EditChange, FOLDER as EDITS, Version};
 pub use enqueue::Order;
 pub use flatten::artifact_name;
 pub use identity::given_document;
 pub use patience::{Backoff, Class, Patience};
 pub use progress::{Counters, Progress, Stop, Times};
-pub use registry::{AssetStore, Found, Registry};
+pub use registry::{AssetStore, Found, Registry, is_within, numbers};
 pub use submit::{Submission, Submitted};
 
 use crate::artifact::Artifacts;
@@ -61,6 +65,7 @@ use crate::model::BatchId;
 use crate::sink::VectorSink;
 use crate::store::{BatchRecord, PartitionKey, PartitionRecord, PartitionState, Store};
 use flatten::Flattened;
+pub use memo::Memo;
 use plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -98,6 +103,9 @@ pub struct BatchManifest {
     pub flattened: Vec<Flattened>,
     /// As it was when it was queued: the state can be made again from the object store.
     pub record: BatchRecord,
+    /// The earlier batch whose documents may be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<Memo>,
 }
 
 pub const MANIFEST: &str = "manifest.json";

@@ -8,7 +8,9 @@ use super::counts;
 use super::dead;
 use super::extract::{Extracted, extract, extract_watched};
 use super::flatten::artifact_name;
+use super::merge::Merge;
 use super::plan::{RowField, Source};
+use super::reuse::Reused;
 use super::run::Run;
 use super::schedule::{Job, JobInput};
 use super::step;
@@ -80,7 +82,8 @@ impl<'a> Worker<'a> {
         let key = &job.key;
         let times = &run.progress.times;
         let rows = timed(&times.read, || run.patiently("read rows", || self.read(job)))?;
-        let bound = self.bind(key, &rows)?;
+        let mut bound = self.bind(key, &rows)?;
+        let merge = self.reuse(job, &rows, &mut bound)?;
         step::of(key, "guest");
         let (started_at, started) = (run.env.timestamp(), run.env.uptime());
         let Some(extracted) = timed(&times.extract, || self.extract(job, &bound))? else {
@@ -94,7 +97,8 @@ impl<'a> Worker<'a> {
             Timing { started_at, duration_ms: took.as_millis() as u64 }
         });
         step::of(key, "part");
-        let written = run.patiently("write a part", || self.write(key, &bound, &extracted))?;
+        let written =
+            run.patiently("write a part", || self.write(key, &bound, &extracted, merge.as_ref()))?;
         let (state, attempts) = (written.state, job.attempts + 1);
         let record = PartitionRecord { state, attempts, round: run.round, timing };
         let record = timed(&times.commit, || self.commit(key, record))?;
@@ -175,8 +179,26 @@ impl<'a> Worker<'a> {
         bind::bind(collection, &fields, rows, &self.references)
     }
 
+    /// Takes the rows out of `bound` that an earlier batch has extracted. Not where hosts died:
+    /// who counts rows then has to find the same ones again.
+    fn reuse(&self, job: &Job, rows: &RecordBatch, bound: &mut Bound) -> Result<Option<Merge>> {
+        let run = self.run;
+        let Some(earlier) = &run.earlier else { return Ok(None) };
+        if job.attempts >= HOST_DEATHS_MAX || job.watch.is_some() {
+            return Ok(None);
+        }
+        let found = run.patiently("look for unchanged rows", || match earlier.open()? {
+            Some(previous) => previous.find(&run.plan, &job.key, rows),
+            None => Ok(Reused::default()),
+        });
+        Merge::split(bound, found?)
+    }
+
     fn extract(&mut self, job: &Job, bound: &Bound) -> Result<Option<Extracted>> {
         let run = self.run;
+        if bound.input.rows == 0 {
+            return Ok(Some(Extracted::default()));
+        }
         let key = &job.key;
         let instance = match self.instances.entry(key.collection) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -202,14 +224,20 @@ impl<'a> Worker<'a> {
         extract_watched(instance.as_mut(), &bound.input, watch, &note, &stop)
     }
 
-    fn write(&self, key: &PartitionKey, bound: &Bound, extracted: &Extracted) -> Result<Written> {
+    fn write(
+        &self,
+        key: &PartitionKey,
+        bound: &Bound,
+        extracted: &Extracted,
+        merge: Option<&Merge>,
+    ) -> Result<Written> {
         let run = self.run;
         let collection = &run.plan.collections[key.collection];
         let folder = format!("tier-{}/{}", collection.tier, collection.name);
         let file = format!("{:02}-{}.f{}.parquet", key.source, key.id, run.fence);
-        let part = format!("{folder}/part-{file}");
         let mut funnel = bound.funnel;
         funnel.failed += extracted.dead.len() as u64;
+        funnel.skipped += merge.map_or(0, |merge| merge.skipped);
         // Counted, not derived, so that the balance can fail.
         funnel.succeeded = extracted
             .pieces
@@ -217,58 +245,35 @@ impl<'a> Worker<'a> {
             .map(|piece| (piece.output.counts.len() - piece.output.rejects.len()) as u64)
             .sum();
         let mut assembler = Assembler::new(&run.plan.namespace, collection);
-        let mut writer: Option<PartWriter> = None;
-        let mut kept: Option<Vec<RecordBatch>> = Some(Vec::new());
-        let (mut bytes, mut content_bytes) = (0, 0);
+        let mut part = Part::new(run, format!("{folder}/part-{file}"));
+        let mut made = Vec::new();
         for piece in extracted.pieces.iter().filter(|piece| piece.output.documents > 0) {
-            let times = &run.progress.times;
-            let rows = timed(&times.assemble, || {
+            let rows = timed(&run.progress.times.assemble, || {
                 assembler.rows(bound, piece, &mut |blob| self.store_blob(blob))
             })?;
-            funnel.documents += rows.num_rows() as u64;
-            bytes += rows.get_array_memory_size();
-            content_bytes += content(&rows)?;
-            timed(&times.write, || -> Result<()> {
-                let writer = match &mut writer {
-                    Some(writer) => writer,
-                    None => {
-                        let schema = assembler.schema().clone();
-                        writer.insert(PartWriter::create(&run.artifacts, &part, schema)?)
-                    }
-                };
-                writer.write(&rows)?;
-                if writer.buffered_bytes() > ROW_GROUP_BYTES {
-                    writer.end_row_group()?;
-                }
-                Ok(())
-            })?;
-            if bytes > HELD_BYTES_MAX {
-                kept = None;
-            }
-            if let Some(kept) = &mut kept {
-                kept.push(rows);
+            match merge {
+                Some(_) => made.push(rows),
+                None => part.write(rows)?,
             }
         }
-        let part = match writer {
-            Some(writer) => {
-                timed(&run.progress.times.write, || writer.finish())?;
-                Some(part)
-            }
-            None => None,
-        };
+        if let Some(rows) = merge.map(|merge| merge.join(extracted, &made)).transpose()?.flatten() {
+            part.write(rows)?;
+        }
+        funnel.documents = part.documents;
         let letters = dead::letters(collection, bound, &extracted.dead);
-        let mut dead_name = None;
+        let mut dead = None;
         if !letters.is_empty() {
             let name = format!("dead/{folder}/{file}");
             dead::write(&run.artifacts, &name, &letters)?;
-            dead_name = Some(name);
+            dead = Some(name);
         }
-        let row_bytes = content_bytes / (funnel.documents.max(1) as usize);
+        let row_bytes = part.content_bytes / (funnel.documents.max(1) as usize);
         let slice_rows =
             (PARTITION_BYTES / row_bytes.max(1)).clamp(1, run.partition_rows.max(1)) as u32;
+        let (part, rows) = part.finish()?;
         let sunk = part.is_none() || run.sink.is_none() || !collection.searchable;
-        let state = PartitionState::Committed { funnel, part, dead: dead_name, slice_rows, sunk };
-        Ok(Written { state, rows: kept })
+        let state = PartitionState::Committed { funnel, part, dead, slice_rows, sunk, kept: None };
+        Ok(Written { state, rows })
     }
 
     /// Blobs are named by their content, so writing one twice is harmless.
@@ -321,6 +326,59 @@ fn content(rows: &RecordBatch) -> Result<usize> {
     let sizes: std::result::Result<Vec<usize>, _> = sizes.collect();
     let sizes = sizes.context(Code::Internal, || "rows can not be measured".to_string())?;
     Ok(sizes.into_iter().sum())
+}
+
+/// The part of a partition while it is written.
+struct Part<'a> {
+    run: &'a Run,
+    name: String,
+    /// From the first documents on.
+    writer: Option<PartWriter>,
+    kept: Option<Vec<RecordBatch>>,
+    bytes: usize,
+    content_bytes: usize,
+    documents: u64,
+}
+
+impl<'a> Part<'a> {
+    fn new(run: &'a Run, name: String) -> Part<'a> {
+        let kept = Some(Vec::new());
+        Part { run, name, writer: None, kept, bytes: 0, content_bytes: 0, documents: 0 }
+    }
+
+    fn write(&mut self, rows: RecordBatch) -> Result<()> {
+        self.documents += rows.num_rows() as u64;
+        self.bytes += rows.get_array_memory_size();
+        self.content_bytes += content(&rows)?;
+        timed(&self.run.progress.times.write, || -> Result<()> {
+            let writer = match &mut self.writer {
+                Some(writer) => writer,
+                None => {
+                    let (artifacts, schema) = (&self.run.artifacts, rows.schema());
+                    self.writer.insert(PartWriter::create(artifacts, &self.name, schema)?)
+                }
+            };
+            writer.write(&rows)?;
+            if writer.buffered_bytes() > ROW_GROUP_BYTES {
+                writer.end_row_group()?;
+            }
+            Ok(())
+        })?;
+        if self.bytes > HELD_BYTES_MAX {
+            self.kept = None;
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(rows);
+        }
+        Ok(())
+    }
+
+    /// Its name, if it has documents, and its rows, if they are few enough to keep.
+    fn finish(self) -> Result<(Option<String>, Option<Vec<RecordBatch>>)> {
+        let Some(writer) = self.writer else { return Ok((None, self.kept)) };
+        timed(&self.run.progress.times.write, || writer.finish())?;
+        Ok((Some(self.name), self.kept))
+    }
 }
 
 struct Written {

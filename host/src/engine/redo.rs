@@ -95,12 +95,9 @@ impl Engine {
         ops.push(Store::put_batch(&record)?);
         for (key, mut partition) in all.into_iter().filter(|(key, _)| !gone.contains(key)) {
             let searchable = self.sink.is_some() && plan.collections[key.collection].searchable;
-            if let PartitionState::Committed { part: Some(_), sunk, .. } = &mut partition.state
-                && was_canceled
-                && searchable
-            {
+            if was_canceled {
                 // Whoever canceled may have had the documents deleted.
-                *sunk = false;
+                partition.state.unsink(searchable);
             }
             ops.push(Store::put_partition(id, &key, &partition)?);
         }
@@ -166,7 +163,7 @@ pub fn with_descendants<'a>(
 }
 
 /// The partition whose part this one reads; none in tier 0.
-fn parent(plan: &Plan, key: &PartitionKey) -> Option<PartitionKey> {
+pub(super) fn parent(plan: &Plan, key: &PartitionKey) -> Option<PartitionKey> {
     let Source::Collection(collection) = plan.collections[key.collection].sources[key.source]
     else {
         return None;

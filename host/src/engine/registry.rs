@@ -408,10 +408,15 @@ fn choose(
 ) -> Result<(String, String)> {
     let named: Vec<&(&str, &str)> =
         candidates.iter().filter(|(name, _)| *name == reference.name).collect();
-    let matching: Vec<&&(&str, &str)> = named
+    let wanted = reference.version.as_deref();
+    let mut matching: Vec<&&(&str, &str)> = named
         .iter()
-        .filter(|(_, version)| reference.version.as_deref().is_none_or(|wanted| wanted == *version))
+        .filter(|(_, version)| wanted.is_none_or(|wanted| wanted == *version))
         .collect();
+    if let (Some(wanted), true) = (wanted, matching.is_empty()) {
+        let within = named.iter().filter(|(_, version)| is_within(version, wanted));
+        matching = within.max_by_key(|(_, version)| numbers(version)).into_iter().collect();
+    }
     match (matching.as_slice(), named.is_empty()) {
         ([one], _) => Ok((one.0.to_string(), one.1.to_string())),
         ([], true) => Err(unknown(reference, candidates, search)),
@@ -429,6 +434,20 @@ fn choose(
             Err(Error::invalid(message).hint(hint))
         }
     }
+}
+
+/// Whether the version is one of those that `1` or `1.2` stands for: a release whose numbers begin
+/// like that.
+pub fn is_within(version: &str, range: &str) -> bool {
+    let range: Option<Vec<u64>> = range.split('.').map(|number| number.parse().ok()).collect();
+    let version = numbers(version);
+    range.is_some_and(|range| range.len() < 3 && version.is_some_and(|v| v.starts_with(&range)))
+}
+
+/// Of a release; none of anything with letters in it.
+pub fn numbers(version: &str) -> Option<Vec<u64>> {
+    let (version, _) = version.split_once('+').unwrap_or((version, ""));
+    version.split('.').map(|number| number.parse().ok()).collect()
 }
 
 fn unknown(reference: &ExtractorRef, candidates: &[(&str, &str)], search: &[PathBuf]) -> Error {

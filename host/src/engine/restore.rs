@@ -6,12 +6,13 @@
 
 use super::documents::{Origin, documents};
 use super::sinker::UPSERT_DOCUMENTS;
-use super::{BatchManifest, Engine, finish, schedule};
+use super::{BatchManifest, Engine, finish, kept, schedule};
 use crate::artifact::PartReader;
 use crate::error::{Code, Error, Result};
 use crate::model::{BatchStatus, Name};
 use crate::sink::VectorSink;
-use crate::store::{BatchRecord, PartitionKey, PartitionState};
+use crate::store::{BatchRecord, PartitionState};
+use std::collections::HashSet;
 
 impl Engine {
     /// Does nothing, and says no, when the sink can open the namespace. Begins anew after a crash:
@@ -49,17 +50,24 @@ impl Engine {
         let BatchManifest { plan, flattened, .. } = self.manifest(record)?;
         sink.prepare(&plan.namespace, &plan.layout()?)?;
         let batch = record.id.to_string();
-        let mut dead: Vec<(PartitionKey, String)> = Vec::new();
+        let (mut dead, mut in_place) = (Vec::new(), HashSet::new());
         self.partitions(record, &mut |key, partition| {
+            in_place.extend(kept::unit_in_place(&plan, &key, &partition));
             let timing = partition.timing.as_ref();
-            let PartitionState::Committed { part, dead: letters, .. } = partition.state else {
+            let PartitionState::Committed { part, dead: letters, kept, .. } = partition.state
+            else {
                 return Ok(true);
             };
+            // Those that were left as they were say so.
+            let kept = kept.filter(|kept| kept.in_place);
+            let kept = kept.map(|kept| (kept.batch.to_string(), kept.run));
+            let (batch, run) =
+                kept.as_ref().map_or((&batch, record.run), |(batch, run)| (batch, *run));
             let collection = &plan.collections[key.collection];
             let (path, _) = schedule::path(&plan, &key);
             dead.extend(letters.map(|letters| (key, letters)));
             let Some(part) = part.filter(|_| collection.searchable) else { return Ok(true) };
-            let origin = Origin { collection, path: &path, batch: &batch, run: record.run, timing };
+            let origin = Origin { collection, path: &path, batch, run, timing };
             for rows in PartReader::read(&folder, &part, None, None)? {
                 for from in (0..rows.num_rows()).step_by(UPSERT_DOCUMENTS) {
                     let rows = rows.slice(from, UPSERT_DOCUMENTS.min(rows.num_rows() - from));
@@ -70,8 +78,9 @@ impl Engine {
         })?;
         sink.flush(&plan.namespace)?;
         if matches!(record.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors) {
-            let ended = finish::Finished { plan: &plan, artifacts: &folder, run: record.run };
-            ended.delete_stale(sink, &flattened, &dead, &mut |_, _| ())?;
+            let (plan, artifacts, run) = (&plan, &folder, record.run);
+            let ended = finish::Finished { plan, artifacts, run, dead, in_place };
+            ended.delete_stale(sink, &flattened, &mut |_, _| ())?;
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! Drives a claimed batch: worker threads take partitions from the schedule until it is finished.
 
+use super::Memo;
+use super::flatten::Flattened;
 use super::partition::{Done, Worker, funnel};
 use super::patience::Patience;
 use super::plan::Plan;
 use super::progress::{Progress, Stop};
+use super::reuse::Previous;
 use super::schedule::{Next, Schedule};
 use super::sinker::{self, Item};
 use crate::artifact::Artifacts;
@@ -15,7 +18,7 @@ use crate::sink::VectorSink;
 use crate::store::{BatchRecord, Store};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::Handle;
 
 /// Everything that the threads of one batch share.
@@ -43,7 +46,29 @@ pub struct Run {
     pub storage_options: Vec<(String, String)>,
     pub runtime: Handle,
     pub progress: Arc<Progress>,
+    pub earlier: Option<Earlier>,
     pub stop: Arc<Stop>,
+}
+
+/// The earlier batch that rows are looked for in, opened when the first partition asks.
+pub struct Earlier {
+    pub memo: Memo,
+    /// Of that batch.
+    pub folder: Artifacts,
+    /// Of this one.
+    pub flattened: Vec<Flattened>,
+    pub opened: OnceLock<Option<Previous>>,
+}
+
+impl Earlier {
+    pub fn open(&self) -> Result<Option<&Previous>> {
+        if self.opened.get().is_none() {
+            let opened = Previous::open(self.folder.clone(), &self.memo, &self.flattened)?;
+            // Two that do it at once do the same.
+            let _ = self.opened.set(opened);
+        }
+        Ok(self.opened.get().and_then(Option::as_ref))
+    }
 }
 
 /// How the workers ended.
@@ -197,7 +222,7 @@ impl Run {
         Ok(match next {
             Next::Run(job) => worker.process(&job)?.map(|done| (done, true)),
             Next::Done { key, record, unsunk } => {
-                Some((Done { key, record, held: None, rows: None }, unsunk))
+                Some((Done { key, record: *record, held: None, rows: None }, unsunk))
             }
             Next::Wait | Next::Finished => None,
         })

@@ -35,7 +35,7 @@ pub enum Next {
     /// Committed by an earlier claim; `unsunk` when its documents may not be in the sink.
     Done {
         key: PartitionKey,
-        record: PartitionRecord,
+        record: Box<PartitionRecord>,
         unsunk: bool,
     },
     /// Nothing to do until something in flight ends.
@@ -120,7 +120,7 @@ impl Schedule {
                 return Ok(match record {
                     Some(record) => match record.state {
                         PartitionState::Committed { sunk, .. } => {
-                            Next::Done { key, record, unsunk: !sunk }
+                            Next::Done { key, record: Box::new(record), unsunk: !sunk }
                         }
                         PartitionState::Leased { watch, .. } => {
                             let attempts = record.attempts;

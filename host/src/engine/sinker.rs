@@ -60,12 +60,11 @@ impl<'a> Pending<'a> {
         let started = Instant::now();
         self.documents += timed(&run.progress.times.sink, || upsert(run, &item))?;
         counts::sunk(started.elapsed());
-        let PartitionState::Committed { funnel, part, dead, slice_rows, .. } = item.record.state
-        else {
+        let mut record = item.record;
+        let PartitionState::Committed { sunk, .. } = &mut record.state else {
             return Err(Error::internal("only committed partitions go to the sink"));
         };
-        let state = PartitionState::Committed { funnel, part, dead, slice_rows, sunk: true };
-        let record = PartitionRecord { state, ..item.record };
+        *sunk = true;
         self.ops.push(Store::put_partition(&run.batch, &item.key, &record)?);
         if self.documents >= FLUSH_DOCUMENTS {
             self.flush()?;

@@ -25,6 +25,8 @@ pub struct Submission<'a> {
     pub force: bool,
     /// Continue the unfinished batch of the same input.
     pub resume: bool,
+    /// Take what an earlier batch made of rows that have not changed.
+    pub memo: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +72,7 @@ impl Engine {
         step::begin("submit");
         let id = BatchId::from_uuid(self.env.uuid());
         let record = self.create(id, submission.name, &plan, &manifests, fingerprint)?;
-        self.prepare(record, plan, &manifests, progress)
+        self.prepare(record, plan, &manifests, submission.memo, progress)
     }
 
     /// Whether no later batch has written the collections since.
@@ -107,7 +109,7 @@ impl Engine {
         if submission.resume {
             if batch.status == BatchStatus::Draft {
                 step::begin("submit");
-                return self.prepare(batch.clone(), plan, manifests, progress);
+                return self.prepare(batch.clone(), plan, manifests, submission.memo, progress);
             }
             return Ok(Submitted::Ready(batch.id.clone()));
         }
@@ -213,6 +215,7 @@ impl Engine {
             parked: None,
             events: 0,
             history: None,
+            kept_in_place: false,
             collections: Vec::new(),
         };
         self.store.commit(vec![Store::put_batch(&record)?])?;
@@ -225,6 +228,7 @@ impl Engine {
         mut record: BatchRecord,
         plan: Plan,
         manifests: &[(usize, Manifest)],
+        memo: bool,
         progress: &dyn Fn(u64),
     ) -> Result<Submitted> {
         let flattened =
@@ -237,9 +241,13 @@ impl Engine {
                 return Err(error);
             }
         };
+        let memo = match memo {
+            true => self.memorize(&record, &plan, &flattened)?,
+            false => None,
+        };
         record.status = record.status.after(BatchEvent::Queue)?;
-        let manifest =
-            BatchManifest { batch: record.id.clone(), plan, flattened, record: record.clone() };
+        let (batch, record_then) = (record.id.clone(), record.clone());
+        let manifest = BatchManifest { batch, plan, flattened, record: record_then, memo };
         let json = serde_json::to_vec_pretty(&manifest)
             .context(Code::Internal, || "can not encode the batch's manifest".to_string())?;
         retry(&self.env, &self.patience, || {

@@ -20,12 +20,20 @@ pub struct Description {
     pub parameters: serde_json::Value,
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Whether the same row always gives the same documents: what was made of an unchanged row may
+    /// be taken again.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub deterministic: bool,
     /// How much linear memory the extractor expects to need.
     #[serde(default)]
     pub memory_bytes: u64,
     /// Whether `embed-query` works.
     #[serde(default)]
     pub queries: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -145,7 +145,8 @@ impl From<Name> for String {
     }
 }
 
-/// `name@version`, or a bare `name` where one version is to be had.
+/// `name@version`, a bare `name` where one version is to be had, or `name@1` and `name@1.2` for the
+/// highest version that begins like that.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ExtractorRef {

@@ -46,6 +46,9 @@ pub struct BatchRecord {
     /// Its partition records are in the object store, under this name in its folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
+    /// What it keeps of an earlier batch is in the sink as that one left it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_in_place: bool,
     /// Filled at the end, in the order of the plan.
     #[serde(default)]
     pub collections: Vec<CollectionSummary>,

@@ -27,7 +27,9 @@ pub use events::Event;
 pub use extractors::ExtractorRecord;
 pub use lock::DirectoryLock;
 pub use namespaces::{CollectionState, NamespaceRecord};
-pub use partitions::{PartitionId, PartitionKey, PartitionRecord, PartitionState, Timing, Watch};
+pub use partitions::{
+    Kept, PartitionId, PartitionKey, PartitionRecord, PartitionState, Timing, Watch,
+};
 pub use rewrite::{Replaced, Rewrite};
 pub use upgrade::{UPGRADES, Upgrade};
 

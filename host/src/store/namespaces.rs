@@ -30,6 +30,9 @@ pub struct CollectionState {
     /// Where its documents are: `edge`, `none` or the URL of a Qdrant.
     pub sink: String,
     pub batch: String,
+    /// Users have changed or deleted documents since that batch began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
 }
 
 impl Store {

@@ -47,7 +47,7 @@ impl fmt::Display for PartitionId {
 }
 
 /// A partition of a collection of a batch. `source` tells the sources of one collection apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartitionKey {
     /// Index of the collection in the plan.
     pub collection: usize,
@@ -127,7 +127,31 @@ pub enum PartitionState {
         slice_rows: u32,
         /// Whether the documents are durable in the vector sink.
         sunk: bool,
+        /// Nothing was run: an earlier batch made the part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<Box<Kept>>,
     },
+}
+
+/// Where a partition comes from that was taken over whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// That wrote the documents.
+    pub batch: BatchId,
+    pub run: u64,
+    /// The documents are in the sink as that batch left them, and say so.
+    pub in_place: bool,
+}
+
+impl PartitionState {
+    /// The documents are to go to the sink, whoever wrote them before. Whether that changes
+    /// anything.
+    pub fn unsink(&mut self, searchable: bool) -> bool {
+        let PartitionState::Committed { part, sunk, kept, .. } = self else { return false };
+        let moved = kept.as_mut().is_some_and(|kept| std::mem::take(&mut kept.in_place));
+        let wanted = part.is_none() || !searchable;
+        std::mem::replace(sunk, wanted) != wanted || moved
+    }
 }
 
 fn prefix(batch: &BatchId) -> String {

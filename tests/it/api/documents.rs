@@ -42,6 +42,7 @@ pub(super) fn collection(bed: &Bed, namespace: &Namespace, name: &str) -> Collec
         enabled: true,
         metadata: Map::new(),
         settings: Map::new(),
+        beside: None,
         created_at: now.clone(),
         updated_at: now,
     };

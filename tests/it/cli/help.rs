@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 51] = [
+const COMMANDS: [&[&str]; 53] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -40,6 +40,8 @@ const COMMANDS: [&[&str]; 51] = [
     &["admin", "gc"],
     &["admin", "rebuild"],
     &["batch"],
+    &["collection"],
+    &["collection", "upgrade"],
     &["documents"],
     &["extractor"],
     &["serve"],

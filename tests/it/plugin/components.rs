@@ -11,7 +11,7 @@ pub(super) fn described(name: &str) -> Value {
 }
 
 /// An extractor that only describes itself, by `description`.
-pub(super) fn component(description: &str) -> Vec<u8> {
+pub(crate) fn component(description: &str) -> Vec<u8> {
     Small::new(description).build()
 }
 

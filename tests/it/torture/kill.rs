@@ -37,6 +37,7 @@ fn begun(folder: &Path, objects: u64) -> (App, BatchId) {
         manifests: &[(None, batch.manifest().to_str().unwrap().to_string())],
         force: false,
         resume: false,
+        memo: true,
     };
     let submitted = app.engine.submit(&submission, &|_| ()).unwrap();
     let Submitted::Ready(id) = submitted else { panic!("nothing ran before") };

@@ -141,8 +141,8 @@ impl Target for Buckets {
         let pipeline = Pipeline::parse(&text)?;
         let manifests = [(None, self.file.to_string_lossy().into_owned())];
         let (name, manifests) = ("p.toml", &manifests[..]);
-        let submission =
-            Submission { pipeline: &pipeline, name, manifests, force: true, resume: false };
+        let (pipeline, force, resume, memo) = (&pipeline, true, false, false);
+        let submission = Submission { pipeline, name, manifests, force, resume, memo };
         let engine = &self.app.engine;
         let submitted = answer(engine.submit(&submission, &|_| ()), &[Code::Invalid])?;
         let batches = engine.store.batches()?;

@@ -43,7 +43,7 @@ fn partitions(engine: &Engine, record: &BatchRecord, text: &mut String) -> Resul
         let mut line = format!("  {key}:");
         match &partition.state {
             PartitionState::Leased { .. } => line.push_str(" leased"),
-            PartitionState::Committed { funnel, part, dead, slice_rows, sunk } => {
+            PartitionState::Committed { funnel, part, dead, slice_rows, sunk, kept } => {
                 let rows = match part {
                     Some(part) => engine.read_part(record, part)?,
                     None => Vec::new(),
@@ -52,6 +52,9 @@ fn partitions(engine: &Engine, record: &BatchRecord, text: &mut String) -> Resul
                 line.push_str(&format!(
                     " {funnel:?} slices {slice_rows} sunk {sunk} dead {dead} {rows:?}"
                 ));
+                if let Some(kept) = kept {
+                    line.push_str(&format!(" kept of run {} {}", kept.run, kept.in_place));
+                }
             }
         }
         lines.push(line);

@@ -67,6 +67,8 @@ pub(crate) struct World {
     memory: Arc<InMemory>,
     pub(crate) sink: Arc<SinkDisk>,
     healed: Arc<AtomicBool>,
+    /// Whether batches take what earlier ones made.
+    pub(crate) memo: AtomicBool,
     pipeline: Pipeline,
 }
 
@@ -83,6 +85,7 @@ impl World {
             memory: Arc::new(InMemory::new()),
             sink: Arc::default(),
             healed: Arc::default(),
+            memo: AtomicBool::new(true),
             pipeline: Pipeline::parse(PIPELINE)?,
         })
     }
@@ -161,6 +164,7 @@ impl World {
             manifests: &manifests,
             force,
             resume,
+            memo: self.memo.load(Ordering::Relaxed),
         };
         engine.submit(&submission, &|_| ())
     }

@@ -1,7 +1,7 @@
 //! Which files of a batch's folder something refers to.
 
 use crate::artifact::Artifacts;
-use crate::engine::{self, BatchManifest, commit, history};
+use crate::engine::{self, BatchManifest, commit, history, kept};
 use crate::error::Result;
 use crate::store::{BatchRecord, PartitionRecord, PartitionState, Store};
 use std::collections::HashSet;
@@ -44,6 +44,9 @@ pub(super) fn live(
         add(&mut live, entry?.1);
     }
     let objects = folder.objects()?;
+    if manifest.memo.as_ref().is_some_and(|memo| memo.kept > 0) {
+        kept::read(folder)?.into_iter().for_each(|(_, partition)| add(&mut live, partition));
+    }
     for (name, _) in objects.iter().filter(|(name, _)| commit::is_name(name)) {
         add(&mut live, commit::read(folder, name)?.into_record()?.1);
     }
@@ -58,7 +61,7 @@ fn add(live: &mut HashSet<String>, partition: PartitionRecord) {
 }
 
 pub(super) fn judge(name: &str, live: &HashSet<String>) -> Verdict {
-    let ledger = [engine::MANIFEST, engine::SUMMARY].contains(&name);
+    let ledger = [engine::MANIFEST, engine::SUMMARY, kept::NAME].contains(&name);
     match is_staging(name) {
         true => Verdict::Orphan(STAGING),
         false if live.contains(name) || ledger => Verdict::Live,

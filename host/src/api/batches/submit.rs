@@ -72,6 +72,8 @@ struct SubmitBatch {
     /// Keep with each document how it was made (`internal_metadata.processing_history`); true if
     /// absent.
     include_processing_history: Option<bool>,
+    /// Take what an earlier batch made of rows that have not changed since; true if absent.
+    memo: Option<bool>,
     collection_ids: Option<Vec<String>>,
     /// Told of this batch alone.
     #[schemars(length(min = 1, max = 2048))]
@@ -90,6 +92,7 @@ fn submit(call: &Call, _: SubmitQuery, body: Option<SubmitBatch>) -> Result<Task
     let body = body.unwrap_or_default();
     let submission = Submission {
         include_processing_history: body.include_processing_history.unwrap_or(true),
+        no_memo: !body.memo.unwrap_or(true),
         collections: collections(call, &namespace, body.collection_ids)?,
         webhook_url: body.webhook_url,
         key: call.caller.key.clone(),

@@ -7,6 +7,7 @@ mod model;
 mod reconciliation;
 mod source;
 mod trigger;
+mod upgrade;
 
 use super::call::Call;
 use super::extractors::{VectorIndex, feature_uri};
@@ -47,6 +48,7 @@ pub(super) fn declare(table: &mut Table) {
     imports::declare(table);
     reconciliation::declare(table);
     trigger::declare(table);
+    upgrade::declare(table);
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use crate::api::filters;
 use crate::api::operation::{NoQuery, Table};
 use crate::control::{BatchDraft, Submission};
 use crate::error::{Code, Error, Result};
-use crate::model::Filter;
+use crate::model::{CollectionId, Filter};
 use crate::store::catalog::{Bucket, Collection, Content, Namespace, Object, Source, Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,13 @@ fn trigger(call: &Call, _: NoQuery, body: Option<TriggerRequest>) -> Result<Trig
     }
     let mut made = Made::default();
     for bucket in &buckets {
-        submit_all(call, &namespace, bucket, &collection, &body, &mut made)?;
+        let over = Over {
+            namespace: &namespace,
+            bucket,
+            name: format!("trigger {}", collection.name),
+            collections: vec![collection.id.clone()],
+        };
+        over.submit(call, &body, &mut made)?;
     }
     let (Some(first), Some(task)) = (made.batches.first(), made.tasks.first()) else {
         return Err(Error::new(Code::Conflict, "the source has no such objects")
@@ -162,7 +168,16 @@ fn buckets(
         }
         wanted = from;
     }
-    let found = wanted.iter().map(|id| call.control.bucket(namespace, id));
+    there(call, namespace, wanted.iter())
+}
+
+/// The buckets of these ids.
+pub(super) fn there<'a>(
+    call: &Call,
+    namespace: &Namespace,
+    ids: impl Iterator<Item = &'a String>,
+) -> Result<Vec<Bucket>> {
+    let found = ids.map(|id| call.control.bucket(namespace, id));
     // One that was deleted has no objects.
     let missing = |found: &Result<Bucket>| match found {
         Err(error) => error.code() == Code::NotFound,
@@ -172,72 +187,82 @@ fn buckets(
 }
 
 #[derive(Default)]
-struct Made {
-    batches: Vec<String>,
-    tasks: Vec<String>,
-    objects: u64,
+pub(super) struct Made {
+    pub(super) batches: Vec<String>,
+    pub(super) tasks: Vec<String>,
+    pub(super) objects: u64,
 }
 
-fn submit_all(
-    call: &Call,
-    namespace: &Namespace,
-    bucket: &Bucket,
-    collection: &Collection,
-    body: &TriggerRequest,
-    made: &mut Made,
-) -> Result<()> {
-    let control = call.control;
-    let mut ids: Vec<String> = Vec::new();
-    let mut submit = |ids: &mut Vec<String>| -> Result<()> {
-        let objects = std::mem::take(ids);
-        made.objects += objects.len() as u64;
-        let draft = BatchDraft {
-            name: Some(format!("trigger {}", collection.name)),
-            objects,
-            manifest_uri: None,
-            collections: vec![collection.id.clone()],
-            metadata: Map::new(),
-            dedup_strategy: body.dedup_strategy.map(word),
+/// Batches over the objects of a bucket.
+pub(super) struct Over<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) bucket: &'a Bucket,
+    pub(super) name: String,
+    /// With what they read.
+    pub(super) collections: Vec<CollectionId>,
+}
+
+impl Over<'_> {
+    /// All objects of the bucket.
+    pub(super) fn all(&self, call: &Call, made: &mut Made) -> Result<()> {
+        self.submit(call, &TriggerRequest::default(), made)
+    }
+
+    fn submit(&self, call: &Call, body: &TriggerRequest, made: &mut Made) -> Result<()> {
+        let (namespace, bucket) = (self.namespace, self.bucket);
+        let control = call.control;
+        let mut ids: Vec<String> = Vec::new();
+        let mut submit = |ids: &mut Vec<String>| -> Result<()> {
+            let objects = std::mem::take(ids);
+            made.objects += objects.len() as u64;
+            let draft = BatchDraft {
+                name: Some(self.name.clone()),
+                objects,
+                manifest_uri: None,
+                collections: self.collections.clone(),
+                metadata: Map::new(),
+                dedup_strategy: body.dedup_strategy.map(word),
+            };
+            let batch = control.create_batch(namespace, bucket, draft)?.batch;
+            let submission = Submission {
+                include_processing_history: true,
+                key: call.caller.key.clone(),
+                ..Submission::default()
+            };
+            let Task { id, .. } = control.submit_batch(namespace, bucket, &batch.id, submission)?;
+            made.batches.push(batch.id.to_string());
+            made.tasks.push(id.to_string());
+            Ok(())
         };
-        let batch = control.create_batch(namespace, bucket, draft)?.batch;
-        let submission = Submission {
-            include_processing_history: true,
-            key: call.caller.key.clone(),
-            ..Submission::default()
+        let fits = |object: &Object| match &body.source_filters {
+            Some(filter) => filters::holds(filter, &fields(object)),
+            None => Ok(true),
         };
-        let Task { id, .. } = control.submit_batch(namespace, bucket, &batch.id, submission)?;
-        made.batches.push(batch.id.to_string());
-        made.tasks.push(id.to_string());
+        if let Some(given) = &body.object_ids {
+            for id in given.iter().collect::<BTreeSet<_>>() {
+                match control.object(bucket, id) {
+                    Ok(object) if fits(&object)? => ids.push(id.clone()),
+                    Ok(_) => {}
+                    Err(error) if error.code() == Code::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        } else {
+            for object in control.objects_of(bucket, None) {
+                let object = object?;
+                if fits(&object)? {
+                    ids.push(object.id.to_string());
+                }
+                if ids.len() >= OBJECTS_MAX {
+                    submit(&mut ids)?;
+                }
+            }
+        }
+        if !ids.is_empty() {
+            submit(&mut ids)?;
+        }
         Ok(())
-    };
-    let fits = |object: &Object| match &body.source_filters {
-        Some(filter) => filters::holds(filter, &fields(object)),
-        None => Ok(true),
-    };
-    if let Some(given) = &body.object_ids {
-        for id in given.iter().collect::<BTreeSet<_>>() {
-            match control.object(bucket, id) {
-                Ok(object) if fits(&object)? => ids.push(id.clone()),
-                Ok(_) => {}
-                Err(error) if error.code() == Code::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-    } else {
-        for object in control.objects_of(bucket, None) {
-            let object = object?;
-            if fits(&object)? {
-                ids.push(object.id.to_string());
-            }
-            if ids.len() >= OBJECTS_MAX {
-                submit(&mut ids)?;
-            }
-        }
     }
-    if !ids.is_empty() {
-        submit(&mut ids)?;
-    }
-    Ok(())
 }
 
 fn word(strategy: DedupStrategy) -> String {

@@ -195,6 +195,7 @@ pub(super) fn process(
     let batch = call.control.create_batch(namespace, bucket, draft)?.batch;
     let submission = Submission {
         include_processing_history: true,
+        no_memo: false,
         key: call.caller.key.clone(),
         ..Submission::default()
     };

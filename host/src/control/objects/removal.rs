@@ -97,6 +97,7 @@ impl Control {
         if objects.is_empty() || sink.layout(namespace)?.is_none() {
             return Ok(0);
         }
+        self.engine.disturb(namespace)?;
         let mut deleted = 0;
         for collection in self.engine.store.namespace(namespace)?.collections.keys() {
             deleted += sink.delete_stale(namespace, collection, objects, ANY_RUN)?;

@@ -21,6 +21,9 @@ pub struct Batch {
     pub collections: Vec<CollectionId>,
     #[serde(default)]
     pub include_processing_history: bool,
+    /// Extract rows although they have not changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_memo: bool,
     #[serde(default)]
     pub metadata: Map<String, Value>,
     /// `skip`, `replace` or `force`, as it was given.

@@ -48,6 +48,9 @@ pub struct Collection {
     /// What the user said of it that the engine only keeps.
     #[serde(default)]
     pub settings: Map<String, Value>,
+    /// The same collection with another version of its extractor, during an upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<CollectionId>,
     pub created_at: String,
     pub updated_at: String,
 }
