@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the whole engine behind one process.
 
 mod api;
+mod apply;
 mod config;
 mod damaged;
 mod errors;

@@ -27,6 +27,7 @@ mod objects;
 mod openapi;
 mod operation;
 mod origin;
+mod pipelines;
 mod rate;
 mod schedules;
 mod schema;
@@ -136,6 +137,7 @@ fn declare(table: &mut Table) {
     uploads::declare(table);
     collections::declare(table);
     extractors::declare(table);
+    pipelines::declare(table);
     search::declare(table);
     keys::declare(table);
     webhooks::declare(table);

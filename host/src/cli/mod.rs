@@ -3,6 +3,8 @@
 mod address;
 mod admin;
 mod api;
+#[doc(hidden)]
+pub mod apply;
 mod batch;
 mod config;
 mod doctor;
@@ -70,6 +72,7 @@ enum Command {
     Search(search::Arguments),
     Serve(serve::Arguments),
     Api(api::Arguments),
+    Apply(apply::Arguments),
     /// Make, rotate and revoke API keys
     #[command(subcommand, before_help = "Example: quarry key create ingest")]
     Key(key::Command),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Search(command) => search::run(&arguments.global, command),
         Command::Serve(command) => serve::run(&arguments.global, command),
         Command::Api(command) => api::run(&arguments.global, command),
+        Command::Apply(command) => apply::run(&arguments.global, command),
         Command::Key(command) => key::run(&arguments.global, command),
         Command::Config(command) => config::run(&arguments.global, command),
         Command::Extractor(command) => extractor::run(&arguments.global, command),

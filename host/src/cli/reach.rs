@@ -11,6 +11,7 @@ use crate::error::{Code, Context, Error, Result};
 use crate::store::Store;
 use clap::Args;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -165,9 +166,33 @@ pub(super) fn succeeded(received: Received) -> Result<Received> {
     });
     let status = received.status;
     let unknown = || format!("the server answered {status}: {body}");
-    let mut error = Error::new(code, text("/error/message").map_or_else(unknown, str::to_string));
+    let field = text("/error/details/field");
+    let message = text("/error/message").map_or_else(unknown, str::to_string);
+    let mut error = match field {
+        // The message names it at its end, as errors print it.
+        Some(field) => {
+            let message = message.replacen(&format!(" (at {field})"), "", 1);
+            Error::new(code, message).field(field)
+        }
+        None => Error::new(code, message),
+    };
     if let Some(hint) = text("/error/details/hint") {
         error = error.hint(hint);
     }
     Err(error)
+}
+
+/// As a part of a path or of a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(byte.into());
+            }
+            // Writing to a text can not fail.
+            _ => write!(encoded, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    encoded
 }

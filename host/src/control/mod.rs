@@ -54,6 +54,7 @@ pub use namespaces::NamespaceDraft;
 pub use objects::{BlobDraft, DATA_BYTES_MAX, ObjectDraft, Policy, Replay, WriteOptions};
 pub use objects::{SoftDeletion, Written, is_file, type_word};
 pub use outbox::{REPLAYED_MAX, Replay as WebhookReplay, Replayed};
+pub use pipeline::{OBJECT_ID, is_blob, target};
 pub use retention::{
     DELIVERIES_KEPT, DELIVERIES_WAITING_MAX, DELIVERY_DAYS, OCCURRENCE_DAYS, OCCURRENCES_KEPT,
 };
