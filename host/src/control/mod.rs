@@ -4,6 +4,7 @@
 //! **Invariant:** a change of a namespace's records is made under its lock, and answered after its
 //! commit.
 
+mod again;
 mod background;
 mod batches;
 mod buckets;
