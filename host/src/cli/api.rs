@@ -104,6 +104,7 @@ fn call(options: &GlobalOptions, arguments: &Arguments, shape: &Shape) -> Result
         namespace: arguments.namespace.clone(),
         idempotency_key: arguments.idempotency_key.clone(),
         if_match: arguments.if_match.clone(),
+        last_event_id: None,
         content_type: shape.takes.unwrap_or("application/json"),
         body: body(arguments.body.as_deref())?,
     };

@@ -5,7 +5,8 @@ mod admin;
 mod api;
 #[doc(hidden)]
 pub mod apply;
-mod batch;
+#[doc(hidden)]
+pub mod batch;
 mod config;
 mod doctor;
 mod documents;

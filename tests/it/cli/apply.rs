@@ -168,7 +168,7 @@ fn what_is_wrong_with_a_file_is_found_before_anything_is_applied() {
     let wrong = bench.quarry(&["apply", "p.toml"]);
     assert_eq!(wrong.code, 2, "{}", wrong.stderr);
     assert!(wrong.stderr.contains("parameters = { dimensions = \"many\" }"), "{}", wrong.stderr);
-    assert!(wrong.stderr.contains("p.toml:19:"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("p.toml:20:"), "{}", wrong.stderr);
     let missing = ["api", "get_namespace", "--path", "namespace_identifier=shop"];
     assert_eq!(bench.quarry(&missing).code, 4);
 }
