@@ -8,6 +8,7 @@ mod errors;
 mod exchange;
 mod extractors;
 mod idempotency;
+mod idle;
 mod isolation;
 mod keys;
 mod limits;

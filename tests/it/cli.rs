@@ -15,6 +15,7 @@ mod rest;
 mod runs;
 mod space;
 mod stores;
+mod traces;
 mod watch;
 
 use crate::support::quarry::Bench;

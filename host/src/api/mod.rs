@@ -316,6 +316,13 @@ impl Api {
         body.map_or(OTHER_BODY_BYTES_MAX, |body| body.bytes_max)
     }
 
+    /// Id and path template of the operation that such a request means.
+    pub fn operation_of(&self, method: &str, path: &str) -> Option<(&'static str, &'static str)> {
+        let found = self.router.at(path).ok()?;
+        let operation = &self.operations[*found.value.get(method)?];
+        Some((operation.id, operation.path))
+    }
+
     fn find(&self, request: &Request) -> std::result::Result<Route<'_>, Failed> {
         let missing = || {
             let message = format!("there is nothing at {}", request.path);

@@ -28,6 +28,7 @@ mod search;
 mod serve;
 
 use crate::error::{Error, Result};
+use crate::telemetry;
 use clap::{Parser, Subcommand};
 use options::GlobalOptions;
 use std::process::ExitCode;
@@ -100,6 +101,7 @@ pub fn main() -> ExitCode {
     // No settings are read for these: they are told what they need.
     if !matches!(arguments.command, Command::Internal(_)) {
         arguments.global.start_logging();
+        start_traces();
     }
     let done = match &arguments.command {
         Command::Manifest(command) => manifest::run(&arguments.global, command),
@@ -120,12 +122,22 @@ pub fn main() -> ExitCode {
         Command::Man(command) => manual::pages(&arguments.global, command),
         Command::Internal(command) => return internal::run(command),
     };
+    telemetry::flush();
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer::report(&arguments.global, &error);
             ExitCode::from(error.code().exit_code())
         }
+    }
+}
+
+/// Where the standard variables name a collector. One that can not be used ends no command.
+fn start_traces() {
+    match telemetry::Settings::from_environment(|name| std::env::var(name).ok()) {
+        Ok(Some(settings)) => telemetry::start(settings),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("no traces: {}", error.chain()),
     }
 }
 

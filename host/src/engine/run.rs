@@ -13,6 +13,7 @@ use crate::model::BatchId;
 use crate::plugin::Extractor;
 use crate::sink::VectorSink;
 use crate::store::{BatchRecord, Store};
+use crate::telemetry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,8 @@ pub struct Run {
     pub runtime: Handle,
     pub progress: Arc<Progress>,
     pub stop: Arc<Stop>,
+    /// The batch's span.
+    pub trace: Option<telemetry::Context>,
 }
 
 /// How the workers ended.
