@@ -62,7 +62,7 @@ impl Control {
         if let Some(task) = &view.batch.task {
             return self.task(task.as_str());
         }
-        let Some(tier) = view.batch.again_from else {
+        let Some(tier) = view.batch.again_from.filter(|_| view.batch.phase == Phase::Draft) else {
             return Err(illegal(view.status(), "be submitted"));
         };
         let batch = &mut view.batch;

@@ -6,7 +6,7 @@ use crate::error::{Code, Context, Result};
 use metrics::counter;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Spans that wait; those beyond are lost and counted.
@@ -17,7 +17,8 @@ const BATCH_MAX: usize = 512;
 const GATHER_TIME: Duration = Duration::from_secs(5);
 /// For the end of the process.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(5);
-/// Further attempts where a collector says that the same may work later.
+const FLUSH_LOOK: Duration = Duration::from_millis(10);
+/// Attempts in all where a collector says that the same may work later.
 const ATTEMPTS: u32 = 3;
 
 enum Told {
@@ -81,11 +82,18 @@ impl Exporter {
     }
 
     pub(super) fn flush(&self) {
+        let end = Instant::now() + FLUSH_TIME_MAX;
         let (done, wait) = sync_channel(1);
-        // A queue that is full now is being emptied.
-        if self.queue.send(Told::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(FLUSH_TIME_MAX);
+        let mut told = Told::Flush(done);
+        // A queue that is full now is being emptied, unless the collector hangs.
+        while let Err(TrySendError::Full(again)) = self.queue.try_send(told) {
+            if Instant::now() >= end {
+                return;
+            }
+            told = again;
+            std::thread::park_timeout(FLUSH_LOOK);
         }
+        let _ = wait.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -97,6 +97,7 @@ impl Settings {
             let error = Error::invalid(format!("`{address}` is not the address of a collector"));
             error.field(name).hint("write http://HOST:4318")
         })?;
+        // Collectors take the JSON form where they take the other one of HTTP.
         if either("PROTOCOL").is_some_and(|protocol| protocol == "grpc") {
             return Err(Error::invalid("traces go over HTTP, not over gRPC")
                 .field("OTEL_EXPORTER_OTLP_PROTOCOL")

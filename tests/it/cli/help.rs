@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 51] = [
+const COMMANDS: [&[&str]; 54] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -12,6 +12,9 @@ const COMMANDS: [&[&str]; 51] = [
     &["batch", "get"],
     &["batch", "errors"],
     &["batch", "cancel"],
+    &["batch", "submit"],
+    &["batch", "watch"],
+    &["apply"],
     &["documents", "list"],
     &["documents", "get"],
     &["search"],
