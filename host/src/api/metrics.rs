@@ -56,6 +56,7 @@ fn describe() {
     describe_histogram!("quarry_commit_seconds", "time to make a group of changes durable");
     describe_histogram!("quarry_sink_seconds", "time to write a part into the sink");
     describe_counter!("quarry_retries_total", "effects that failed and were tried again, by class");
+    describe_gauge!("quarry_partitions", "partitions that are worked on, by tier");
     describe_gauge!("quarry_batches", "batches by status");
     describe_gauge!("quarry_state_bytes", "bytes of the files of the state");
     describe_gauge!("quarry_disk_free_bytes", "bytes free on the disk of the data directory");

@@ -5,7 +5,7 @@ use super::extract::Extracted;
 use super::patience::Class;
 use super::plan::PlannedCollection;
 use crate::model::Funnel;
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use std::time::Duration;
 
 /// The calls for a partition have ended.
@@ -20,6 +20,24 @@ pub fn extracted(collection: &PlannedCollection, extracted: &Extracted, took: Du
     }
     let rows = extracted.dead.len() as u64;
     counter!("quarry_quarantined_rows_total", "extractor" => extractor).increment(rows);
+}
+
+/// A partition that a worker is at, until this is dropped.
+pub struct Leased(String);
+
+impl Leased {
+    pub fn begin(tier: usize) -> Leased {
+        let tier = tier.to_string();
+        gauge!("quarry_partitions", "state" => "leased", "tier" => tier.clone()).increment(1);
+        Leased(tier)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let tier = std::mem::take(&mut self.0);
+        gauge!("quarry_partitions", "state" => "leased", "tier" => tier).decrement(1);
+    }
 }
 
 /// A partition that another process had begun and not ended begins again.

@@ -60,6 +60,8 @@ impl<'a> Worker<'a> {
 
     /// `None` when the batch was canceled meanwhile.
     pub fn process(&mut self, job: &Job) -> Result<Option<Done>> {
+        let tier = self.run.plan.collections[job.key.collection].tier;
+        let _leased = counts::Leased::begin(tier);
         self.lease(job)?;
         let done = self.attempt(job);
         if !matches!(done, Ok(Some(_))) {

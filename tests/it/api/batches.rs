@@ -202,4 +202,12 @@ fn the_failed_rows_of_several_tiers_run_again_together() {
         });
         assert_eq!(ended["progress"]["errors"], 2, "{tiers}");
     }
+    let metrics = String::from_utf8(story.bed.get("/metrics").body).unwrap();
+    for line in [
+        "quarry_guest_traps_total{extractor=\"hostile@0.1.0\",reason=\"trap\"} ",
+        "quarry_quarantined_rows_total{extractor=\"hostile@0.1.0\"} ",
+        "quarry_partitions{state=\"leased\",tier=\"0\"} ",
+    ] {
+        assert!(metrics.lines().any(|found| found.starts_with(line)), "{line}: {metrics}");
+    }
 }
