@@ -5,6 +5,7 @@ pub mod oci;
 use crate::error::{Code, Context, Error, Result};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -20,8 +21,10 @@ pub struct Client {
 
 pub struct Sent<'a> {
     pub method: &'a str,
-    /// With the query, percent-encoded.
-    pub target: &'a str,
+    /// Percent-encoded.
+    pub path: &'a str,
+    /// Percent-encoded.
+    pub query: Option<&'a str>,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
@@ -59,10 +62,27 @@ impl Client {
     }
 
     pub fn send(&self, sent: Sent) -> Result<Received> {
-        let url = self
+        let mut body = Vec::new();
+        let mut received = self.receive(sent, &mut |_, piece| {
+            body.extend_from_slice(piece);
+            ControlFlow::Continue(())
+        })?;
+        received.body = body;
+        Ok(received)
+    }
+
+    /// The answer without its body, whose pieces `each` hears as they come, with the status, until
+    /// it has had enough.
+    pub fn receive(
+        &self,
+        sent: Sent,
+        each: &mut dyn FnMut(u16, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Received> {
+        let mut url = self
             .base
-            .join(sent.target)
-            .context(Code::Invalid, || format!("`{}` is not a path", sent.target))?;
+            .join(sent.path)
+            .context(Code::Invalid, || format!("`{}` is not a path", sent.path))?;
+        url.set_query(sent.query);
         let method = Method::from_bytes(sent.method.as_bytes())
             .context(Code::Invalid, || format!("`{}` is not a method", sent.method))?;
         let mut request = self.http.request(method, url).body(sent.body);
@@ -70,13 +90,17 @@ impl Client {
             request = request.header(name, value);
         }
         let answered = self.runtime.block_on(async {
-            let answer = request.send().await?;
+            let mut answer = request.send().await?;
             let status = answer.status().as_u16();
             let content_type = answer.headers().get("content-type");
             let content_type = content_type.and_then(|value| value.to_str().ok());
             let content_type = content_type.unwrap_or_default().to_string();
-            let body = answer.bytes().await?.to_vec();
-            Ok(Received { status, content_type, body })
+            while let Some(piece) = answer.chunk().await? {
+                if each(status, &piece).is_break() {
+                    break;
+                }
+            }
+            Ok(Received { status, content_type, body: Vec::new() })
         });
         // The URL is named here, without the query that the error would show.
         answered.map_err(|error: reqwest::Error| {

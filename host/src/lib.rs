@@ -22,4 +22,5 @@ pub mod package;
 pub mod plugin;
 pub mod sink;
 pub mod store;
+pub mod telemetry;
 pub mod webhook;

@@ -53,6 +53,9 @@ fn compare(options: &Options, manifest: &Path, sink: &str) -> Result<f64> {
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         patience: Patience::default(),
         limits: Limits::default(),
+        limit_ceilings: Default::default(),
+        compiler: None,
+        trust: Default::default(),
     };
     let app = App::open(&settings)?;
     let pipeline = Pipeline::parse(PIPELINE)?;

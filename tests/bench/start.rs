@@ -114,8 +114,13 @@ fn start(work: &Path) -> Result<Duration> {
     let mut url = String::new();
     let stdout = server.0.stdout.take().context("no stdout")?;
     BufReader::new(stdout).read_line(&mut url)?;
-    let sent =
-        Sent { method: "GET", target: "/v1/extractors", headers: Vec::new(), body: Vec::new() };
+    let sent = Sent {
+        method: "GET",
+        path: "/v1/extractors",
+        query: None,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
     let answer = Client::new(url.trim())?.send(sent)?;
     let took = started.elapsed();
     let body: serde_json::Value = serde_json::from_slice(&answer.body)?;

@@ -9,6 +9,7 @@ mod exchange;
 mod extractors;
 mod grants;
 mod idempotency;
+mod idle;
 mod isolation;
 mod keys;
 mod limits;

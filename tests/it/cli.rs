@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the whole engine behind one process.
 
 mod api;
+mod apply;
 mod config;
 mod damaged;
 mod errors;
@@ -16,7 +17,9 @@ mod rest;
 mod runs;
 mod space;
 mod stores;
+mod traces;
 mod versions;
+mod watch;
 
 use crate::support::quarry::Bench;
 use arrow_array::{ArrayRef, StringArray};

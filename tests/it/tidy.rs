@@ -21,13 +21,13 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("qdrant_client", &["sink"]),
     ("clap", &["cli", "main"]),
     ("axum", &["api"]),
-    ("reqwest", &["client", "net", "webhook"]),
+    ("reqwest", &["client", "net", "telemetry", "webhook"]),
 ];
 
 /// Modules of the host from the bottom up. A module imports from layers below its own, no sibling.
 const LAYERS: [&[&str]; 7] = [
     &["model", "error", "config", "env", "durable", "net"],
-    &["store", "artifact", "manifest", "plugin", "sink", "webhook", "client"],
+    &["store", "artifact", "manifest", "plugin", "sink", "webhook", "client", "telemetry"],
     &["engine", "package"],
     &["control"],
     &["app", "api"],

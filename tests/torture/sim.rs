@@ -231,7 +231,7 @@ impl<'a> Sim<'a> {
     fn redo(&mut self, engine: &Engine, record: &BatchRecord) -> Result<Option<Error>> {
         let redo = match self.draw(3) {
             0 => Redo::FromTier(self.draw(3) as usize),
-            kind => Redo::Failed { transient_only: kind == 1, tier: None, limit: 100 },
+            kind => Redo::Failed { transient_only: kind == 1, tiers: Vec::new(), limit: 100 },
         };
         self.story.push(format!("  {redo:?} {}", record.id));
         match engine.redo(&record.id, redo) {

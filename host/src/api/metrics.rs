@@ -40,10 +40,23 @@ fn describe() {
     describe_counter!("quarry_rows_total", "rows by extractor and what became of them");
     describe_counter!("quarry_documents_total", "documents made, by extractor");
     describe_counter!("quarry_guest_calls_total", "calls of extractors, failed ones included");
+    describe_counter!("quarry_guest_traps_total", "calls of extractors that failed, by reason");
+    describe_counter!("quarry_quarantined_rows_total", "rows that became dead letters");
+    describe_counter!(
+        "quarry_lease_expired_total",
+        "partitions that begin again because the process that had begun them is gone"
+    );
+    describe_counter!("quarry_webhook_attempts_total", "messages sent to webhooks, by result");
+    describe_counter!("quarry_trace_spans_lost_total", "spans that no collector received");
+    describe_counter!(
+        "quarry_http_idle_closed_total",
+        "connections closed because no request came over them"
+    );
     describe_histogram!("quarry_guest_seconds", "time that a partition spent in its extractor");
     describe_histogram!("quarry_commit_seconds", "time to make a group of changes durable");
     describe_histogram!("quarry_sink_seconds", "time to write a part into the sink");
     describe_counter!("quarry_retries_total", "effects that failed and were tried again, by class");
+    describe_gauge!("quarry_partitions", "partitions that are worked on, by tier");
     describe_gauge!("quarry_batches", "batches by status");
     describe_gauge!("quarry_state_bytes", "bytes of the files of the state");
     describe_gauge!("quarry_disk_free_bytes", "bytes free on the disk of the data directory");
@@ -61,6 +74,11 @@ pub(super) fn answered(operation: &'static str, status: u16, took: Duration) {
 /// A request that nobody had time for.
 pub(super) fn shed() {
     counter!("quarry_http_shed_total").increment(1);
+}
+
+/// A connection over which no request came.
+pub(super) fn idle_closed() {
+    counter!("quarry_http_idle_closed_total").increment(1);
 }
 
 /// Keeps what is recorded small while nobody reads it.

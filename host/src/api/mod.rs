@@ -27,6 +27,7 @@ mod objects;
 mod openapi;
 mod operation;
 mod origin;
+mod pipelines;
 mod rate;
 mod schedules;
 mod schema;
@@ -136,6 +137,7 @@ fn declare(table: &mut Table) {
     uploads::declare(table);
     collections::declare(table);
     extractors::declare(table);
+    pipelines::declare(table);
     search::declare(table);
     keys::declare(table);
     webhooks::declare(table);
@@ -312,6 +314,13 @@ impl Api {
         let found = self.router.at(path).ok().and_then(|found| found.value.get(method));
         let body = found.and_then(|at| self.operations[*at].body.as_ref());
         body.map_or(OTHER_BODY_BYTES_MAX, |body| body.bytes_max)
+    }
+
+    /// Id and path template of the operation that such a request means.
+    pub fn operation_of(&self, method: &str, path: &str) -> Option<(&'static str, &'static str)> {
+        let found = self.router.at(path).ok()?;
+        let operation = &self.operations[*found.value.get(method)?];
+        Some((operation.id, operation.path))
     }
 
     fn find(&self, request: &Request) -> std::result::Result<Route<'_>, Failed> {

@@ -1,12 +1,13 @@
 //! HTTP around the API: reads requests, lets so many in, and shows everybody else out.
 
-use super::connections::Connections;
+use super::connections::{Busy, Connections};
 use super::origin::{Origins, is_local};
 use super::{Api, Begun, Request, Response, failure, live, metrics};
-use crate::error::{Code, Context, Error, Result};
+use crate::error::{Code, Context as _, Error, Result};
+use crate::telemetry::{Context, Kind, Span};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+/// Longer than proxies keep a connection that they may use again.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
 /// How long the body of a request may take to come.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 /// Of a body that is refused already.
@@ -38,6 +41,9 @@ pub struct ServerSettings {
     pub waiting_max: usize,
     /// Connections at once; those beyond wait.
     pub connections_max: usize,
+    /// How long the head of a request may take to come, and a connection may be kept for the next
+    /// one.
+    pub idle_max: Duration,
     /// How long requests may take to end once the server stops.
     pub drain: Duration,
     /// Origins whose pages may send requests, `*` for all.
@@ -53,6 +59,7 @@ impl ServerSettings {
             requests_max: 64,
             waiting_max: 4096,
             connections_max: 16 << 10,
+            idle_max: IDLE_TIME_MAX,
             drain: Duration::from_secs(10),
             origins: Vec::new(),
             insecure: false,
@@ -105,7 +112,8 @@ impl Server {
             origins: Arc::new(Origins(settings.origins.clone())),
             insecure: settings.insecure,
         };
-        let listener = Connections::new(listener, settings.connections_max.max(1));
+        let listener =
+            Connections::new(listener, settings.connections_max.max(1), settings.idle_max);
         Ok(Server { shared, listener, address, drain: settings.drain })
     }
 
@@ -122,7 +130,8 @@ impl Server {
             // An error means that nobody can tell any more: stop as well.
             let _ = told.wait_for(|stopping| *stopping).await;
         };
-        let serve = axum::serve(self.listener, router).with_graceful_shutdown(stopping);
+        let service = router.into_make_service_with_connect_info::<Busy>();
+        let serve = axum::serve(self.listener, service).with_graceful_shutdown(stopping);
         let bounded = async {
             stop.await;
             tell.send_replace(true);
@@ -146,13 +155,16 @@ impl Server {
 
 async fn handle(
     State(shared): State<Shared>,
+    ConnectInfo(busy): ConnectInfo<Busy>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
+    let _working = busy.begin();
     let started = Instant::now();
     let (parts, body) = request.into_parts();
     let request_id = header(&parts.headers, "x-request-id")
         .filter(|id| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic()))
         .unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
+    let mut span = traced(&shared.api, &parts, &request_id);
     let origin = match shared.origins.check(&parts.headers) {
         Ok(origin) => origin,
         Err(error) => return encode(failed(&error, &request_id), &request_id),
@@ -164,6 +176,10 @@ async fn handle(
             Err(error) => (failed(&error, &request_id), None),
         },
     };
+    span.set("http.response.status_code", response.status);
+    if response.status >= 500 {
+        span.fail("the log has the request id");
+    }
     // Neither the query nor headers: they may hold secrets.
     tracing::info!(
         request_id,
@@ -183,6 +199,23 @@ async fn handle(
         shared.origins.allow(origin, &parts.method, answer.headers_mut());
     }
     answer
+}
+
+/// Below the span that whoever asks names.
+fn traced(api: &Api, parts: &Parts, request_id: &str) -> Span {
+    let parent = header(&parts.headers, "traceparent").and_then(|text| Context::parse(&text));
+    let method = parts.method.as_str();
+    let mut span = Span::new(method, Kind::Server, parent);
+    if span.is_told() {
+        span.set("http.request.method", method);
+        span.set("quarry.request_id", request_id);
+        if let Some((operation, path)) = api.operation_of(method, parts.uri.path()) {
+            span.rename(&format!("{method} {path}"));
+            span.set("http.route", path);
+            span.set("quarry.operation", operation);
+        }
+    }
+    span
 }
 
 /// Counts somebody who waits, as long as they do.

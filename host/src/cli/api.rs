@@ -1,14 +1,13 @@
 //! `quarry api`: every operation of the REST API from the command line.
 
 use super::options::{GlobalOptions, Output};
-use super::reach::{Ask, Server, succeeded};
+use super::reach::{Ask, Server, encoded, succeeded};
 use super::{DONE, Done, printer, wrong_option};
 use crate::api::{self, Shape};
 use crate::client::Received;
 use crate::error::{Code, Context, Error, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::path::PathBuf;
 
@@ -105,6 +104,7 @@ fn call(options: &GlobalOptions, arguments: &Arguments, shape: &Shape) -> Result
         namespace: arguments.namespace.clone(),
         idempotency_key: arguments.idempotency_key.clone(),
         if_match: arguments.if_match.clone(),
+        last_event_id: None,
         content_type: shape.takes.unwrap_or("application/json"),
         body: body(arguments.body.as_deref())?,
     };
@@ -133,20 +133,6 @@ fn path(shape: &Shape, given: &[String]) -> Result<String> {
         return Err(error.field("--path").hint("write --path NAME=VALUE for each"));
     }
     Ok(path)
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(byte.into());
-            }
-            // Writing to a text can not fail.
-            _ => write!(encoded, "%{byte:02X}").unwrap_or_default(),
-        }
-    }
-    encoded
 }
 
 fn query(given: &[String]) -> Result<String> {

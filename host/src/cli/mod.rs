@@ -3,7 +3,10 @@
 mod address;
 mod admin;
 mod api;
-mod batch;
+#[doc(hidden)]
+pub mod apply;
+#[doc(hidden)]
+pub mod batch;
 mod collection;
 mod config;
 mod doctor;
@@ -26,6 +29,7 @@ mod search;
 mod serve;
 
 use crate::error::{Error, Result};
+use crate::telemetry;
 use clap::{Parser, Subcommand};
 use options::GlobalOptions;
 use std::process::ExitCode;
@@ -77,6 +81,7 @@ enum Command {
     Search(search::Arguments),
     Serve(serve::Arguments),
     Api(api::Arguments),
+    Apply(apply::Arguments),
     /// Make, rotate and revoke API keys
     #[command(subcommand, before_help = "Example: quarry key create ingest")]
     Key(key::Command),
@@ -103,6 +108,7 @@ pub fn main() -> ExitCode {
     // No settings are read for these: they are told what they need.
     if !matches!(arguments.command, Command::Internal(_)) {
         arguments.global.start_logging();
+        start_traces();
     }
     let done = match &arguments.command {
         Command::Manifest(command) => manifest::run(&arguments.global, command),
@@ -114,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Search(command) => search::run(&arguments.global, command),
         Command::Serve(command) => serve::run(&arguments.global, command),
         Command::Api(command) => api::run(&arguments.global, command),
+        Command::Apply(command) => apply::run(&arguments.global, command),
         Command::Key(command) => key::run(&arguments.global, command),
         Command::Config(command) => config::run(&arguments.global, command),
         Command::Extractor(command) => extractor::run(&arguments.global, command),
@@ -123,12 +130,22 @@ pub fn main() -> ExitCode {
         Command::Man(command) => manual::pages(&arguments.global, command),
         Command::Internal(command) => return internal::run(command),
     };
+    telemetry::flush();
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer::report(&arguments.global, &error);
             ExitCode::from(error.code().exit_code())
         }
+    }
+}
+
+/// Where the standard variables name a collector. One that can not be used ends no command.
+fn start_traces() {
+    match telemetry::Settings::from_environment(|name| std::env::var(name).ok()) {
+        Ok(Some(settings)) => telemetry::start(settings),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("no traces: {}", error.chain()),
     }
 }
 

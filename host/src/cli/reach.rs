@@ -11,6 +11,8 @@ use crate::error::{Code, Context, Error, Result};
 use crate::store::Store;
 use clap::Args;
 use serde_json::Value;
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub(super) struct Ask {
     pub(super) namespace: Option<String>,
     pub(super) idempotency_key: Option<String>,
     pub(super) if_match: Option<String>,
+    pub(super) last_event_id: Option<String>,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
 }
@@ -67,10 +70,27 @@ impl Server {
         Ok(Some(text.trim().to_string()))
     }
 
+    /// The server that was named.
+    pub(super) fn named(&self) -> Result<Option<Reach>> {
+        let Some(url) = &self.server else { return Ok(None) };
+        Ok(Some(Reach::There { client: Client::new(url)?, key: self.key()? }))
+    }
+
+    /// The server that was named, or that holds the data directory.
+    pub(super) fn afar(&self, options: &GlobalOptions) -> Result<Reach> {
+        if let Some(reach) = self.named()? {
+            return Ok(reach);
+        }
+        let data_dir = options.data_dir()?;
+        let message = format!("no server holds the data directory {}", data_dir.display());
+        let hint = "start one with `quarry serve`, or name one with --server";
+        there(&data_dir, Error::new(Code::Unavailable, message).hint(hint))
+    }
+
     /// `makes`: a data directory that is not there is made.
     pub(super) fn reach(&self, options: &GlobalOptions, makes: bool) -> Result<Reach> {
-        if let Some(url) = &self.server {
-            return Ok(Reach::There { client: Client::new(url)?, key: self.key()? });
+        if let Some(reach) = self.named()? {
+            return Ok(reach);
         }
         let settings = opening(&options.settled()?)?;
         if !makes && !Store::exists(&settings.data_dir.join("state")) {
@@ -112,6 +132,7 @@ impl Reach {
                     authorization: Some(format!("Bearer {operator}")),
                     namespace: ask.namespace,
                     if_match: ask.if_match,
+                    last_event_id: ask.last_event_id,
                     idempotency_key: ask.idempotency_key,
                     request_id: uuid::Uuid::now_v7().simple().to_string(),
                     body: ask.body,
@@ -122,22 +143,38 @@ impl Reach {
                 let content_type = content_type.map(|(_, value)| value).unwrap_or_default();
                 Ok(Received { status: response.status, content_type, body: response.body })
             }
-            Reach::There { client, key } => {
-                let mut headers = vec![("content-type", ask.content_type.to_string())];
-                let mut add = |name, value: Option<String>| {
-                    headers.extend(value.map(|value| (name, value)));
-                };
-                add("authorization", key.as_ref().map(|key| format!("Bearer {key}")));
-                add("x-namespace", ask.namespace);
-                add("idempotency-key", ask.idempotency_key);
-                add("if-match", ask.if_match);
-                let target = match ask.query.as_str() {
-                    "" => ask.path,
-                    query => format!("{}?{query}", ask.path),
-                };
-                client.send(Sent { method: &ask.method, target: &target, headers, body: ask.body })
-            }
+            Reach::There { client, key } => client.send(sent(&ask, key.as_deref())),
         }
+    }
+
+    /// Pieces of an answer that goes on, as they come, until `each` has had enough; `each` hears of
+    /// successes only.
+    pub(super) fn follow(
+        &self,
+        ask: Ask,
+        each: &mut dyn FnMut(&[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let Reach::There { client, key } = self else {
+            return Err(Error::internal("only a server is followed"));
+        };
+        let (mut complaint, mut failed) = (Vec::new(), None);
+        let mut received = client.receive(sent(&ask, key.as_deref()), &mut |status, piece| {
+            if status != 200 {
+                complaint.extend_from_slice(piece);
+                return ControlFlow::Continue(());
+            }
+            match each(piece) {
+                Ok(true) => ControlFlow::Continue(()),
+                Ok(false) => ControlFlow::Break(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        received.body = complaint;
+        succeeded(received)?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// The answer of a request that has to succeed.
@@ -149,6 +186,18 @@ impl Reach {
         serde_json::from_slice(&received.body)
             .context(Code::Internal, || "the answer is not JSON".to_string())
     }
+}
+
+fn sent<'a>(ask: &'a Ask, key: Option<&str>) -> Sent<'a> {
+    let mut headers = vec![("content-type", ask.content_type.to_string())];
+    let mut add = |name, value: Option<String>| headers.extend(value.map(|value| (name, value)));
+    add("authorization", key.map(|key| format!("Bearer {key}")));
+    add("x-namespace", ask.namespace.clone());
+    add("idempotency-key", ask.idempotency_key.clone());
+    add("if-match", ask.if_match.clone());
+    add("last-event-id", ask.last_event_id.clone());
+    let query = Some(ask.query.as_str()).filter(|query| !query.is_empty());
+    Sent { method: &ask.method, path: &ask.path, query, headers, body: ask.body.clone() }
 }
 
 /// An answer that is no success becomes the error that it tells of.
@@ -165,9 +214,33 @@ pub(super) fn succeeded(received: Received) -> Result<Received> {
     });
     let status = received.status;
     let unknown = || format!("the server answered {status}: {body}");
-    let mut error = Error::new(code, text("/error/message").map_or_else(unknown, str::to_string));
+    let field = text("/error/details/field");
+    let message = text("/error/message").map_or_else(unknown, str::to_string);
+    let mut error = match field {
+        // The message names it at its end, as errors print it.
+        Some(field) => {
+            let message = message.replacen(&format!(" (at {field})"), "", 1);
+            Error::new(code, message).field(field)
+        }
+        None => Error::new(code, message),
+    };
     if let Some(hint) = text("/error/details/hint") {
         error = error.hint(hint);
     }
     Err(error)
+}
+
+/// As a part of a path or of a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(byte.into());
+            }
+            // Writing to a text can not fail.
+            _ => write!(encoded, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    encoded
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-const WITH_ROW_ERRORS: u8 = 3;
-const FAILED: u8 = 1;
+pub(super) const WITH_ROW_ERRORS: u8 = 3;
+pub(super) const FAILED: u8 = 1;
 
 /// Runs a pipeline over a manifest: submits a batch and works until it is finished. Ctrl-C once
 /// finishes what was begun and leaves a batch that --resume continues; twice leaves at once.

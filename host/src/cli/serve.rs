@@ -130,6 +130,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     app.engine.store.settle()?;
     if ended == Ended::CutOff || !drained {
         printer::note(options, "what took too long was cut off, and goes on with the next start");
+        crate::telemetry::flush();
         // Their threads would be waited for otherwise; what they had committed is durable.
         std::process::exit(DONE.into());
     }
@@ -153,12 +154,12 @@ fn listening(config: &Config) -> ServerSettings {
     let connections = files.saturating_sub(FILES_KEPT).max(CONNECTIONS_MIN);
     ServerSettings {
         connections_max: usize::try_from(connections).unwrap_or(usize::MAX),
-        listen: config.listen,
         requests_max: config.requests_max,
         waiting_max: config.requests_waiting_max,
         drain: Duration::from_secs(config.drain_seconds),
         origins: config.cors_origins.clone(),
         insecure: config.insecure,
+        ..ServerSettings::new(config.listen)
     }
 }
 

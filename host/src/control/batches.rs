@@ -3,7 +3,6 @@
 use super::running::{Running, Sight};
 use super::{Control, not_found};
 use crate::config::Pipeline;
-use crate::engine::redo::Redo;
 use crate::error::{Code, Error, Result};
 use crate::model::{BatchId, BatchStatus, CollectionId, KeyId, TaskId};
 use crate::store::catalog::{
@@ -72,7 +71,7 @@ impl BatchView {
     }
 }
 
-fn illegal(status: BatchStatus, event: &str) -> Error {
+pub(super) fn illegal(status: BatchStatus, event: &str) -> Error {
     let message = format!("a batch that is {} can not {event}", status.as_str());
     Error::new(Code::Conflict, message)
 }
@@ -117,6 +116,7 @@ impl Control {
             task: None,
             error: None,
             retries: 0,
+            again_from: None,
             created_at: now.clone(),
             updated_at: now,
             submitted_at: None,
@@ -187,6 +187,10 @@ impl Control {
         if batch.phase != Phase::Draft {
             return Err(illegal(view.status(), "take more objects"));
         }
+        if batch.again_from.is_some() {
+            let message = "a batch that was run before takes no more objects";
+            return Err(Error::new(Code::Conflict, message).hint("make another batch of them"));
+        }
         let mut ops = self.append(&mut batch, bucket, objects)?;
         batch.updated_at = self.now();
         ops.push(Store::put(batch.id.as_str(), &batch)?);
@@ -254,6 +258,9 @@ impl Control {
         submission: Submission,
     ) -> Result<Task> {
         let first = self.batch(id.as_str())?.batch;
+        if first.phase == Phase::Draft && first.again_from.is_some() {
+            return self.submit_again(id, submission);
+        }
         if first.phase == Phase::Draft {
             // Long, and it changes nothing: before the lock.
             let only = submission.collections.as_ref().unwrap_or(&first.collections);
@@ -298,7 +305,7 @@ impl Control {
     }
 
     /// The batch waits for the dispatcher from now on, under a new task. The caller holds its lock.
-    fn queue(&self, mut batch: Batch, kind: &str, data: Value) -> Result<Task> {
+    pub(super) fn queue(&self, mut batch: Batch, kind: &str, data: Value) -> Result<Task> {
         let now = self.now();
         let task = Task {
             id: TaskId::from_uuid(self.engine.env.uuid()),
@@ -329,13 +336,6 @@ impl Control {
         self.dispatch.ring();
         self.rang();
         Ok(task)
-    }
-
-    /// Queues what the engine was told to run again before a crash.
-    pub(super) fn go_on(&self, batch: Batch) -> Result<()> {
-        let _lock = self.locks.hold(batch.id.as_str());
-        let data = json!({ "batch_id": batch.id });
-        self.queue(batch, "batch.retried", data).map(|_| ())
     }
 
     /// A state first, a signal second: what runs is stopped in the middle of guest calls. Asked
@@ -384,35 +384,6 @@ impl Control {
     pub(super) fn unqueue(&self, batch: &Batch) -> Result<Vec<Op>> {
         let Some(at) = &batch.submitted_at else { return Ok(Vec::new()) };
         Ok(vec![Store::remove::<Queued>(&format!("{at}/{}", batch.id))])
-    }
-
-    /// Takes up what has ended: failed rows, or everything from a tier on. `None`: there was
-    /// nothing to do.
-    pub fn redo_batch(
-        &self,
-        id: &BatchId,
-        redo: Redo,
-    ) -> Result<(Option<Task>, crate::engine::redo::Redone)> {
-        let _lock = self.locks.hold(id.as_str());
-        let view = self.batch(id.as_str())?;
-        let mut batch = view.batch.clone();
-        if view.running.is_some() || !view.status().is_terminal() {
-            return Err(illegal(view.status(), "be taken up again"));
-        }
-        if view.record.is_none() {
-            // It never began: all of it is still to be done.
-            batch.task = None;
-            let data = json!({ "batch_id": id });
-            let task = self.queue(batch, "batch.resubmitted", data)?;
-            return Ok((Some(task), Default::default()));
-        }
-        let (_, redone) = self.engine.redo(id, redo)?;
-        if redone.partitions == 0 {
-            return Ok((None, redone));
-        }
-        batch.retries += 1;
-        let data = json!({ "batch_id": id, "partitions": redone.dropped, "rows": redone.rows });
-        Ok((Some(self.queue(batch, "batch.retried", data)?), redone))
     }
 
     /// Forgets the batch; its documents stay, and so do its files as long as the engine needs them

@@ -25,6 +25,8 @@ pub struct CollectionDraft {
     pub passthrough: Vec<Passthrough>,
     /// All fields of the source that do not meet an output are passed through.
     pub all_fields: bool,
+    /// Name of the vector by output, where it is to be this one.
+    pub vectors: BTreeMap<String, Name>,
     pub filter: Option<Filter>,
     pub enabled: bool,
     pub metadata: Map<String, Value>,
@@ -97,7 +99,7 @@ impl Control {
             passthrough: draft.passthrough,
             all_fields: draft.all_fields,
             filter: draft.filter,
-            vectors: BTreeMap::new(),
+            vectors: draft.vectors.clone(),
             shape: Shape::default(),
             enabled: draft.enabled,
             metadata: draft.metadata,
@@ -108,6 +110,7 @@ impl Control {
         });
         let at = all.len() - 1;
         self.fit(namespace, &mut all, at)?;
+        check_vectors(&all[at], &draft.vectors)?;
         check_crowd(&all)?;
         let collection = all.swap_remove(at);
         check_size(&collection)?;
@@ -142,8 +145,11 @@ impl Control {
             return Err(taken("collection", name).field("/collection_name"));
         }
         all[at].updated_at = self.now();
-        if configuration(&all[at]) != configuration(&before[at]) {
+        let mut wanted = all[at].vectors.clone();
+        wanted.retain(|output, name| before[at].vectors.get(output) != Some(name));
+        if !wanted.is_empty() || configuration(&all[at]) != configuration(&before[at]) {
             self.fit(namespace, &mut all, at)?;
+            check_vectors(&all[at], &wanted)?;
             check_crowd(&all)?;
             self.fit_readers(namespace, &mut all, at)?;
         }
@@ -327,6 +333,29 @@ fn check_crowd(all: &[Collection]) -> Result<()> {
             let message =
                 format!("more than {COLLECTIONS_MAX} enabled collections come from one bucket");
             return Err(Error::new(Code::Conflict, message).hint("disable or delete some"));
+        }
+    }
+    Ok(())
+}
+
+/// Names that were asked for are given or refused, never replaced by others.
+fn check_vectors(collection: &Collection, wanted: &BTreeMap<String, Name>) -> Result<()> {
+    for (output, name) in wanted {
+        let at = format!("/vectors/{output}");
+        let fields = collection.shape.fields.iter();
+        let vectors = fields.filter_map(|field| Some((&field.name, &field.vector.as_ref()?.name)));
+        let called: Vec<&String> =
+            vectors.clone().filter(|(field, _)| *field == output).map(|(_, name)| name).collect();
+        if called.is_empty() {
+            let message = format!("extractor {} has no vector `{output}`", collection.extractor);
+            return Err(Error::invalid(message).field(at));
+        }
+        let alone = vectors.filter(|(_, known)| *known == name.as_str()).count() == 1;
+        if called != [name.as_str()] || !alone {
+            let message = format!("vector `{name}` is another feature already");
+            return Err(Error::new(Code::Conflict, message)
+                .field(at)
+                .hint("take another name, or none for one that is free"));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! **Invariant:** a change of a namespace's records is made under its lock, and answered after its
 //! commit.
 
+mod again;
 mod background;
 mod batches;
 mod buckets;
@@ -57,6 +58,7 @@ pub use namespaces::NamespaceDraft;
 pub use objects::{BlobDraft, DATA_BYTES_MAX, ObjectDraft, Policy, Replay, WriteOptions};
 pub use objects::{SoftDeletion, Written, is_file, type_word};
 pub use outbox::{REPLAYED_MAX, Replay as WebhookReplay, Replayed};
+pub use pipeline::{OBJECT_ID, is_blob, target};
 pub use retention::{
     DELIVERIES_KEPT, DELIVERIES_WAITING_MAX, DELIVERY_DAYS, OCCURRENCE_DAYS, OCCURRENCES_KEPT,
 };

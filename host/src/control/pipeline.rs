@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Column of every manifest that names the object.
-const OBJECT_ID: &str = "object_id";
+pub const OBJECT_ID: &str = "object_id";
 
 impl Control {
     /// What a batch of this bucket runs: all enabled collections that are made of it, directly or
@@ -149,7 +149,7 @@ fn configured(collection: &Collection, sources: Vec<String>) -> config::Collecti
 }
 
 /// What the document calls a field that is passed through.
-pub(super) fn target(passthrough: &Passthrough) -> String {
+pub fn target(passthrough: &Passthrough) -> String {
     let (source, target) = match passthrough {
         Passthrough::Path(source) => (source, None),
         Passthrough::Full(full) => (&full.source, full.target.as_ref()),
@@ -181,6 +181,6 @@ pub(super) fn kind_of(field: &Value) -> Option<FieldType> {
 }
 
 /// Its bytes stay where they are; a text becomes a cell.
-fn is_blob(kind: FieldType) -> bool {
+pub fn is_blob(kind: FieldType) -> bool {
     kind != FieldType::Text && super::is_file(kind)
 }

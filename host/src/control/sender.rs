@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::model::{EventId, NamespaceId};
 use crate::store::Store;
 use crate::store::catalog::{Delivery, Due, Occurrence, Webhook};
+use crate::telemetry::{Kind, Span};
 use crate::webhook::{Message, Outcome, retry_after, slows_down};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
@@ -156,11 +157,26 @@ fn look(
 }
 
 async fn send(control: Arc<Control>, job: Job) -> Sent {
+    let mut span = Span::new("webhook delivery", Kind::Client, None);
     let at = control.now();
     let began = control.engine.env.uptime();
     let outcome = control.outbound().client.send(job.message).await;
     let took = control.engine.env.uptime().saturating_sub(began);
     let Job { endpoint, event, namespace, .. } = job;
+    if span.is_told() {
+        span.set("quarry.webhook", endpoint.as_str());
+        span.set("quarry.event.id", event.as_str());
+        match &outcome {
+            Outcome::Answered(answer) => span.set("http.response.status_code", answer.status),
+            Outcome::Failed(_) => span.set("error.type", "failed"),
+            Outcome::Refused(_) => span.set("error.type", "refused"),
+        }
+        match &outcome {
+            outcome if outcome.delivered() => {}
+            Outcome::Answered(answer) => span.fail(format!("answered {}", answer.status)),
+            Outcome::Failed(why) | Outcome::Refused(why) => span.fail(why.as_str()),
+        }
+    }
     Sent { endpoint, event, namespace, at, took, outcome }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::{CollectionId, ExtractorRef};
 use crate::store::Store;
 use crate::store::catalog::{Collection, Namespace};
+use std::collections::BTreeMap;
 
 /// As of all collections.
 const NAME_CHARS_MAX: usize = 100;
@@ -119,6 +120,8 @@ impl Control {
             passthrough: old.passthrough.clone(),
             all_fields: old.all_fields,
             filter: old.filter.clone(),
+            // Names of their own: the old ones stay until somebody switches.
+            vectors: BTreeMap::new(),
             enabled: true,
             metadata: old.metadata.clone(),
         };

@@ -11,6 +11,7 @@ use crate::error::{Code, Context, Error, Result};
 use crate::model::{BatchEvent, BatchId, BatchStatus};
 use crate::plugin::Extractor;
 use crate::store::{BatchRecord, CollectionState, Event, NamespaceRecord, Op, Store};
+use crate::telemetry::{Kind, Span};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -28,7 +29,12 @@ impl Engine {
         let record = self.store.batch(id)?;
         record.status.after(BatchEvent::Claim)?;
         let BatchManifest { plan, flattened, memo, .. } = self.manifest(&record)?;
-        let run = self.claim(record, plan, &flattened, memo, stop)?;
+        let mut span = Span::new("batch", Kind::Internal, None);
+        let mut run = self.claim(record, plan, &flattened, memo, stop)?;
+        run.trace = span.context();
+        span.set("quarry.batch.id", id.as_str());
+        span.set("quarry.namespace", run.plan.namespace.as_str());
+        span.set("quarry.batch.tiers", run.plan.tiers());
         watch(&run.plan, &run.progress);
         let begun = run.patiently("prepare the vector sink", || match &self.sink {
             Some(sink) => {
@@ -45,7 +51,9 @@ impl Engine {
         {
             ended = run.work(schedule());
         }
-        self.conclude(&run, &flattened, ended)
+        let concluded = self.conclude(&run, &flattened, ended);
+        tell(&mut span, &concluded);
+        concluded
     }
 
     /// Takes the batch: whatever an older claim still writes does not count from here on.
@@ -141,6 +149,7 @@ impl Engine {
             progress,
             earlier,
             stop: stop.clone(),
+            trace: None,
             record: Mutex::new(record),
             plan,
         })
@@ -299,4 +308,25 @@ pub fn collection_states(
         };
         (collection.name.to_string(), state)
     })
+}
+
+/// How it ended.
+fn tell(span: &mut Span, concluded: &Result<BatchRecord>) {
+    if !span.is_told() {
+        return;
+    }
+    match concluded {
+        Ok(record) => {
+            let summaries = record.collections.iter();
+            let documents: u64 = summaries.clone().map(|known| known.funnel.documents).sum();
+            let failed: u64 = summaries.map(|known| known.funnel.failed).sum();
+            span.set("quarry.batch.status", record.status.as_str());
+            span.set("quarry.documents", documents);
+            span.set("quarry.rows.failed", failed);
+            if record.status == BatchStatus::Failed {
+                span.fail(record.error.clone().unwrap_or_default());
+            }
+        }
+        Err(error) => span.fail(error.code().as_str()),
+    }
 }

@@ -5,7 +5,7 @@ use super::extract::Extracted;
 use super::patience::Class;
 use super::plan::PlannedCollection;
 use crate::model::Funnel;
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use std::time::Duration;
 
 /// The calls for a partition have ended.
@@ -13,7 +13,36 @@ pub fn extracted(collection: &PlannedCollection, extracted: &Extracted, took: Du
     let extractor = collection.extractor.to_string();
     let calls = u64::from(extracted.calls);
     counter!("quarry_guest_calls_total", "extractor" => extractor.clone()).increment(calls);
-    histogram!("quarry_guest_seconds", "extractor" => extractor).record(took.as_secs_f64());
+    histogram!("quarry_guest_seconds", "extractor" => extractor.clone()).record(took.as_secs_f64());
+    for (reason, count) in &extracted.failures {
+        let labels = [("extractor", extractor.clone()), ("reason", reason.to_string())];
+        counter!("quarry_guest_traps_total", &labels).increment(*count);
+    }
+    let rows = extracted.dead.len() as u64;
+    counter!("quarry_quarantined_rows_total", "extractor" => extractor).increment(rows);
+}
+
+/// A partition that a worker is at, until this is dropped.
+pub struct Leased(String);
+
+impl Leased {
+    pub fn begin(tier: usize) -> Leased {
+        let tier = tier.to_string();
+        gauge!("quarry_partitions", "state" => "leased", "tier" => tier.clone()).increment(1);
+        Leased(tier)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let tier = std::mem::take(&mut self.0);
+        gauge!("quarry_partitions", "state" => "leased", "tier" => tier).decrement(1);
+    }
+}
+
+/// A partition that another process had begun and not ended begins again.
+pub fn lease_expired() {
+    counter!("quarry_lease_expired_total").increment(1);
 }
 
 /// A partition is committed.

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::plugin::{Failure, Input, InputColumn, Instance, Output};
 use crate::store::Watch;
+use std::collections::BTreeMap;
 
 /// One successful call: rows [from, from + output.counts.len()).
 pub struct Piece {
@@ -29,6 +30,8 @@ pub struct Extracted {
     pub dead: Vec<DeadRow>,
     /// Calls made, failed ones included.
     pub calls: u32,
+    /// Those of them that failed, by reason.
+    pub failures: BTreeMap<&'static str, u64>,
 }
 
 /// `stop` is asked before every call; when it says yes, `None` is the answer.
@@ -51,6 +54,9 @@ pub fn extract(
         let answer = instance.run(&slice(input, from, rows));
         if answer.is_err() && stop() {
             return None;
+        }
+        if let Err(failure) = &answer {
+            *extracted.failures.entry(failure.reason.as_str()).or_default() += 1;
         }
         match answer {
             Ok(output) => keep(&mut extracted, from, before + 1, output),
@@ -98,6 +104,9 @@ pub fn extract_watched(
         note(&watch)?;
         let Some(one) = extract(instance, &slice(input, row, 1), stop) else { return Ok(None) };
         extracted.calls += one.calls;
+        for (reason, count) in one.failures {
+            *extracted.failures.entry(reason).or_default() += count;
+        }
         extracted.pieces.extend(one.pieces.into_iter().map(|piece| Piece { from: row, ..piece }));
         extracted.dead.extend(one.dead.into_iter().map(|dead| DeadRow { row, ..dead }));
     }

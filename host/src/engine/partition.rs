@@ -20,6 +20,7 @@ use crate::error::{Code, Context, Error, Result};
 use crate::model::Funnel;
 use crate::plugin::Instance;
 use crate::store::{PartitionKey, PartitionRecord, PartitionState, Store, Timing, Watch};
+use crate::telemetry::{Kind, Span};
 use arrow_array::{Array, RecordBatch};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -61,6 +62,8 @@ impl<'a> Worker<'a> {
 
     /// `None` when the batch was canceled meanwhile.
     pub fn process(&mut self, job: &Job) -> Result<Option<Done>> {
+        let tier = self.run.plan.collections[job.key.collection].tier;
+        let _leased = counts::Leased::begin(tier);
         self.lease(job)?;
         let done = self.attempt(job);
         if !matches!(done, Ok(Some(_))) {
@@ -80,6 +83,7 @@ impl<'a> Worker<'a> {
     fn attempt(&mut self, job: &Job) -> Result<Option<Done>> {
         let run = self.run;
         let key = &job.key;
+        let mut span = Span::new("partition", Kind::Internal, run.trace);
         let times = &run.progress.times;
         let rows = timed(&times.read, || run.patiently("read rows", || self.read(job)))?;
         let mut bound = self.bind(key, &rows)?;
@@ -103,6 +107,17 @@ impl<'a> Worker<'a> {
         let record = PartitionRecord { state, attempts, round: run.round, timing };
         let record = timed(&times.commit, || self.commit(key, record))?;
         counts::committed(collection, &funnel(&record));
+        if span.is_told() {
+            let funnel = funnel(&record);
+            span.set("quarry.batch.id", run.batch.as_str());
+            span.set("quarry.partition", key.to_string());
+            span.set("quarry.collection", collection.name.as_str());
+            span.set("quarry.tier", collection.tier);
+            span.set("quarry.extractor", collection.extractor.to_string());
+            span.set("quarry.rows", funnel.fetched);
+            span.set("quarry.rows.failed", funnel.failed);
+            span.set("quarry.documents", funnel.documents);
+        }
         let held = self.hold(key, written.rows.as_deref())?;
         Ok(Some(Done { key: key.clone(), record, held, rows: written.rows }))
     }
@@ -112,6 +127,9 @@ impl<'a> Worker<'a> {
     fn lease(&self, job: &Job) -> Result<()> {
         step::of(&job.key, "lease");
         let run = self.run;
+        if job.attempts > 0 {
+            counts::lease_expired();
+        }
         let (state, attempts) = (self.leased(job.watch.clone()), job.attempts + 1);
         let record = PartitionRecord { state, attempts, round: run.round, timing: None };
         run.patiently("note a lease", || {

@@ -19,14 +19,14 @@ use std::collections::HashSet;
 const ROUNDS_MAX: u32 = 999;
 
 /// What is to run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redo {
     /// Partitions with dead letters.
     Failed {
         /// Only where a row failed for something that passes by itself.
         transient_only: bool,
-        /// Only in this tier.
-        tier: Option<usize>,
+        /// Only in these tiers; in all of them if empty.
+        tiers: Vec<usize>,
         /// Dead letters to retry at most; the partition that exceeds it is still taken whole.
         limit: u64,
     },
@@ -62,19 +62,20 @@ impl Engine {
             return Err(Error::new(Code::Conflict, message).hint("submit it anew"));
         }
         let BatchManifest { plan, .. } = self.manifest(&record)?;
-        if let Redo::FromTier(tier) = redo
-            && tier >= plan.tiers()
-        {
-            let last = plan.tiers() - 1;
-            let message = format!("there is no tier {tier}, the last one is {last}");
-            return Err(Error::invalid(message).field("from-tier"));
+        match &redo {
+            Redo::FromTier(tier) => plan.check_tier(*tier)?,
+            Redo::Failed { tiers, .. } => {
+                tiers.iter().try_for_each(|tier| {
+                    plan.check_tier(*tier).map_err(|error| error.field("tier"))
+                })?;
+            }
         }
         let mut all: Vec<(PartitionKey, PartitionRecord)> = Vec::new();
         self.partitions(&record, &mut |key, partition| {
             all.push((key, partition));
             Ok(true)
         })?;
-        let (chosen, mut redone) = self.choose(&record, &plan, redo, &all)?;
+        let (chosen, mut redone) = self.choose(&record, &plan, &redo, &all)?;
         if chosen.is_empty() {
             return Ok((record, redone));
         }
@@ -111,7 +112,7 @@ impl Engine {
         &self,
         record: &BatchRecord,
         plan: &Plan,
-        redo: Redo,
+        redo: &Redo,
         all: &[(PartitionKey, PartitionRecord)],
     ) -> Result<(HashSet<PartitionKey>, Redone)> {
         let folder = self.folder(record);
@@ -120,10 +121,10 @@ impl Engine {
         for (key, partition) in all {
             let at = plan.collections[key.collection].tier;
             let rows = match redo {
-                Redo::FromTier(tier) if at >= tier => 0,
+                Redo::FromTier(tier) if at >= *tier => 0,
                 Redo::FromTier(_) => continue,
-                Redo::Failed { tier: Some(tier), .. } if at != tier => continue,
-                Redo::Failed { limit, .. } if redone.rows >= limit => break,
+                Redo::Failed { tiers, .. } if !tiers.is_empty() && !tiers.contains(&at) => continue,
+                Redo::Failed { limit, .. } if redone.rows >= *limit => break,
                 Redo::Failed { transient_only, .. } => {
                     let PartitionState::Committed { dead: Some(name), .. } = &partition.state
                     else {

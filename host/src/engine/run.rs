@@ -16,6 +16,7 @@ use crate::model::BatchId;
 use crate::plugin::Extractor;
 use crate::sink::VectorSink;
 use crate::store::{BatchRecord, Store};
+use crate::telemetry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -48,6 +49,8 @@ pub struct Run {
     pub progress: Arc<Progress>,
     pub earlier: Option<Earlier>,
     pub stop: Arc<Stop>,
+    /// The batch's span.
+    pub trace: Option<telemetry::Context>,
 }
 
 /// The earlier batch that rows are looked for in, opened when the first partition asks.

@@ -411,3 +411,38 @@ fn in_a_shared_object_store_only_the_batches_of_this_state_are_cleaned() {
     assert_eq!(bench.json(&run)["changed"], false);
     assert_eq!(bench.json(&["admin", "verify", "--deep"]), serde_json::json!([]));
 }
+
+#[test]
+fn exports_go_with_their_collection_or_after_a_week() {
+    let bench = Bench::new();
+    bench.write("p.toml", PIPELINE);
+    bench.json(&["apply", "p.toml"]);
+    let words = ["api", "get_collection", "--namespace", "test"];
+    let name = ["--path", "collection_identifier=pictures"];
+    let collection = bench.json(&[&words[..], &name].concat());
+    let id = collection["collection_id"].as_str().unwrap();
+    let now = chrono::Utc::now().timestamp() as u64;
+    let export = |collection: &str, days: u64, ending: &str| {
+        let at = uuid::Timestamp::from_unix(uuid::NoContext, now - days * 86_400, 0);
+        let file = format!("{}{ending}", uuid::Uuid::new_v7(at).simple());
+        let name = format!("quarry-data/objects/test/exports/{collection}/{file}");
+        std::fs::create_dir_all(bench.path(&name).parent().unwrap()).unwrap();
+        bench.write(&name, "rows")
+    };
+    let gone = id.replace(&id[id.len() - 4..], "0000");
+    let orphans = [
+        export(id, 8, ".parquet"),
+        export(id, 9, ".vectors.jsonl"),
+        export(id, 0, ".csv#1"),
+        export(&gone, 0, ".csv"),
+    ];
+    let live = [export(id, 0, ".csv"), export(id, 6, ".jsonl"), export(id, 30, ".txt")];
+    let collected = bench.json(&["admin", "gc"]);
+    let removed = collected.as_array().unwrap().iter().filter(|row| {
+        row["action"] == "removed" && row["path"].as_str().unwrap().contains("/exports/")
+    });
+    assert_eq!(removed.count(), orphans.len(), "{collected}");
+    assert!(orphans.iter().all(|orphan| !orphan.exists()));
+    // What has no known form is named, and stays.
+    assert!(live.iter().all(|kept| kept.exists()));
+}

@@ -144,3 +144,70 @@ fn documents_say_how_they_were_made_when_they_are_asked_to() {
         assert_eq!(made.digest, lineage.digest);
     }
 }
+
+#[test]
+fn a_batch_that_is_resubmitted_without_submitting_is_a_draft_until_it_is_submitted() {
+    let story = Story::new();
+    let objects = story.objects(&["one", "two"]);
+    let batch = story.draft(&objects);
+    story.submit(&batch);
+    story.ended(&batch);
+    let resubmit = |query: &str| story.bed.post(&format!("{batch}/resubmit?{query}"), Value::Null);
+    let wrong = resubmit("from_tier=7&auto_submit=false").refused(422);
+    assert_eq!(wrong["details"]["field"], "from_tier");
+    let draft = resubmit("from_tier=1&auto_submit=false").ok();
+    assert_eq!((&draft["status"], &draft["task_id"]), (&json!("DRAFT"), &Value::Null));
+    assert_eq!(story.bed.get(&batch).ok()["status"], "DRAFT");
+    // What it ran over is decided, and it is taken up by submitting it alone.
+    let more = json!({ "object_ids": objects });
+    story.bed.post(&format!("{batch}/objects"), more).refused(409);
+    resubmit("from_tier=0").refused(409);
+    let wanted = json!({ "collection_ids": ["chunks"] });
+    story.bed.post(&format!("{batch}/submit"), wanted).refused(409);
+    let task = story.submit(&batch);
+    assert_eq!(story.submit(&batch)["task_id"], task["task_id"]);
+    let ended = story.ended(&batch);
+    assert_eq!((&ended["status"], &ended["task_id"]), (&json!("COMPLETED"), &task["task_id"]));
+    assert_eq!((&ended["retry_count"], &ended["documents_written"]), (&json!(1), &json!(4)));
+    // One that is canceled instead is canceled.
+    resubmit("from_tier=0&trigger_processing=false").ok();
+    story.bed.post(&format!("{batch}/cancel"), Value::Null).ok();
+    assert_eq!(story.bed.get(&batch).ok()["status"], "CANCELED");
+}
+
+#[test]
+fn the_failed_rows_of_several_tiers_run_again_together() {
+    let story = Story::new();
+    let evil = json!({
+        "feature_extractor_name": "hostile", "version": "0.1.0", "params": { "act": "trap" },
+    });
+    let bucket = json!({ "type": "bucket", "bucket_ids": [story.bucket] });
+    story.collect("evil-texts", &bucket, evil.clone());
+    let chunks = json!({ "type": "collection", "collection_id": "chunks" });
+    story.collect("evil-chunks", &chunks, evil);
+    let batch = story.draft(&story.objects(&["poison", "good"]));
+    story.submit(&batch);
+    assert_eq!(story.ended(&batch)["status"], "COMPLETED_WITH_ERRORS");
+    let retry = |tiers: Value| {
+        let body = json!({ "retry_mode": "all", "tier_nums": tiers });
+        story.bed.post(&format!("{batch}/retry"), body)
+    };
+    let wrong = retry(json!([0, 7])).refused(422);
+    assert_eq!(wrong["details"]["field"], "/tier_nums/1");
+    for (tiers, rows) in [(json!([1]), 1), (json!([0, 1]), 2), (json!([]), 2)] {
+        let again = retry(tiers.clone()).ok();
+        assert_eq!(again["rows"], rows, "{tiers}: {again}");
+        let ended = story.until(&batch, |found| {
+            found["task_id"] == again["task_id"] && found["status"] == "COMPLETED_WITH_ERRORS"
+        });
+        assert_eq!(ended["progress"]["errors"], 2, "{tiers}");
+    }
+    let metrics = String::from_utf8(story.bed.get("/metrics").body).unwrap();
+    for line in [
+        "quarry_guest_traps_total{extractor=\"hostile@0.1.0\",reason=\"trap\"} ",
+        "quarry_quarantined_rows_total{extractor=\"hostile@0.1.0\"} ",
+        "quarry_partitions{state=\"leased\",tier=\"0\"} ",
+    ] {
+        assert!(metrics.lines().any(|found| found.starts_with(line)), "{line}: {metrics}");
+    }
+}

@@ -6,13 +6,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 /// `quarry serve`, ended with the test.
-struct Serving {
+pub(super) struct Serving {
     child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Serving {
-    fn start(bench: &Bench, more: &[&str]) -> Serving {
+    pub(super) fn start(bench: &Bench, more: &[&str]) -> Serving {
         let words = [&["serve", "--listen", "127.0.0.1:0", "--sink", "none"], more].concat();
         let mut command = bench.command(&words);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -23,7 +23,7 @@ impl Serving {
     }
 
     /// As a service manager stops it.
-    fn stop(mut self) -> i32 {
+    pub(super) fn stop(mut self) -> i32 {
         let process = i32::try_from(self.child.id()).unwrap();
         // SAFETY: the child is ours and has not been waited for, so its number is still its own.
         assert_eq!(unsafe { libc::kill(process, libc::SIGTERM) }, 0);

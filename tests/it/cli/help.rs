@@ -3,7 +3,7 @@
 use super::{PIPELINE, ROWS, notes};
 use crate::support::quarry::{Bench, root};
 
-const COMMANDS: [&[&str]; 53] = [
+const COMMANDS: [&[&str]; 56] = [
     &["manifest", "build"],
     &["pipeline", "check"],
     &["pipeline", "schema"],
@@ -12,6 +12,9 @@ const COMMANDS: [&[&str]; 53] = [
     &["batch", "get"],
     &["batch", "errors"],
     &["batch", "cancel"],
+    &["batch", "submit"],
+    &["batch", "watch"],
+    &["apply"],
     &["documents", "list"],
     &["documents", "get"],
     &["search"],

@@ -6,13 +6,14 @@
 
 mod batch;
 mod blobs;
+mod exports;
 mod local;
 
 use super::{Home, file};
 use crate::engine::{self, BatchManifest};
 use crate::error::{Code, Context, Result};
-use crate::model::{BatchId, Name};
-use crate::store::catalog::Replay;
+use crate::model::{BatchId, CollectionId, Name};
+use crate::store::catalog::{Collection, Replay};
 use crate::store::{BatchRecord, Store};
 use batch::Verdict;
 use blobs::Blobs;
@@ -60,6 +61,7 @@ struct Marking<'a> {
     sweep: Sweep,
     store: &'a Store,
     batches: BTreeMap<BatchId, BatchRecord>,
+    collections: BTreeSet<CollectionId>,
     /// Extractors that something may need.
     digests: BTreeSet<String>,
     found: Collected,
@@ -74,6 +76,11 @@ impl Home {
             sweep,
             store: &store,
             batches: batches.into_iter().map(|batch| (batch.id.clone(), batch)).collect(),
+            collections: store
+                .all::<Collection>("")?
+                .into_iter()
+                .map(|collection| collection.id)
+                .collect(),
             digests: store.extractors()?.into_iter().map(|extractor| extractor.digest).collect(),
             found: Collected::default(),
         };
@@ -147,6 +154,15 @@ impl Marking<'_> {
                 }
                 [namespace, "blobs", ..] => {
                     blobs.entry(namespace.to_string()).or_default().push(found);
+                }
+                [_, "exports", collection, name] => {
+                    let now = self.home.env.now();
+                    let path = format!("objects/{}", found.name);
+                    match exports::judge(collection, name, &self.collections, now) {
+                        Verdict::Live => {}
+                        Verdict::Orphan(why) => self.orphan(path, found.bytes, why),
+                        Verdict::Unknown => self.keep(path, "not of a known form"),
+                    }
                 }
                 // Objects and uploads name them: they are deleted with those.
                 [_, "uploads", ..] => {}

@@ -1,5 +1,6 @@
 //! Batches that have ended are taken up again.
 
+use super::model::plan_of;
 use super::{RETRIES_MAX, find_in_bucket, tier};
 use crate::api::call::Call;
 use crate::api::operation::{NoQuery, Table};
@@ -91,23 +92,20 @@ fn again(call: &Call, view: &BatchView, redo: Redo) -> Result<Again> {
 fn retry(call: &Call, _: NoQuery, body: Option<Retry>) -> Result<Again> {
     let (.., view) = find_in_bucket(call)?;
     let body = body.unwrap_or_default();
-    let tiers = body.tier_nums.unwrap_or_default();
-    let tier = match tiers.as_slice() {
-        [] => None,
-        [one] => Some(*one as usize),
-        _ => {
-            return Err(Error::invalid("several tiers can not be chosen together")
-                .field("/tier_nums")
-                .hint("name one, or none for all of them"));
+    let tiers: Vec<usize> =
+        body.tier_nums.unwrap_or_default().into_iter().map(|tier| tier as usize).collect();
+    if let Some(plan) = plan_of(call, &view) {
+        for (at, tier) in tiers.iter().enumerate() {
+            plan.check_tier(*tier).map_err(|error| error.field(format!("/tier_nums/{at}")))?;
         }
-    };
+    }
     let max = body.max_retry_count.unwrap_or(RETRIES_MAX);
     if view.batch.retries >= max {
         let message = format!("the batch was taken up {} times", view.batch.retries);
         return Err(Error::new(Code::Conflict, message).field("/max_retry_count"));
     }
     let transient_only = body.retry_mode.unwrap_or_default() == RetryMode::TransientOnly;
-    again(call, &view, Redo::Failed { transient_only, tier, limit: u64::MAX })
+    again(call, &view, Redo::Failed { transient_only, tiers, limit: u64::MAX })
 }
 
 /// Nothing is read from it.
@@ -120,8 +118,8 @@ struct Anything {
 
 fn retry_tier(call: &Call, _: NoQuery, _: Option<Anything>) -> Result<Again> {
     let (.., view) = find_in_bucket(call)?;
-    let tier = Some(tier(call, &view)?);
-    again(call, &view, Redo::Failed { transient_only: false, tier, limit: u64::MAX })
+    let tiers = vec![tier(call, &view)?];
+    again(call, &view, Redo::Failed { transient_only: false, tiers, limit: u64::MAX })
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -129,16 +127,33 @@ struct ResubmitQuery {
     /// From 0, which is everything.
     #[schemars(range(min = 0, max = 1_000))]
     from_tier: Option<u64>,
-    /// Taken: it is submitted in any case.
-    #[allow(dead_code, reason = "part of the API")]
+    /// `false`: the batch becomes a draft, and runs again once it is submitted.
     auto_submit: Option<bool>,
-    #[allow(dead_code, reason = "part of the API")]
+    /// `false`: the same.
     trigger_processing: Option<bool>,
 }
 
 fn resubmit(call: &Call, query: ResubmitQuery, _: Option<Anything>) -> Result<Again> {
     let (.., view) = find_in_bucket(call)?;
-    again(call, &view, Redo::FromTier(query.from_tier.unwrap_or(0) as usize))
+    let tier = query.from_tier.unwrap_or(0) as usize;
+    if ![query.auto_submit, query.trigger_processing].contains(&Some(false)) {
+        return again(call, &view, Redo::FromTier(tier));
+    }
+    let view = call.control.prepare_again(&view.batch.id, tier);
+    let view = view.map_err(|error| match error.field_name() {
+        Some(_) => error.field("from_tier"),
+        None => error,
+    })?;
+    Ok(Again {
+        success: true,
+        message: format!("submitted, it runs again from tier {tier} on"),
+        batch_id: view.batch.id.to_string(),
+        task_id: None,
+        status: view.status().as_str(),
+        partitions: 0,
+        rows: 0,
+        retry_count: view.batch.retries,
+    })
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use source::{Configured, ExtractorConfig, SourceConfig, in_request};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn declare(table: &mut Table) {
     table.tag("collections");
@@ -148,6 +148,7 @@ fn create(call: &Call, _: NoQuery, body: CreateCollection) -> Result<CollectionM
         inputs: configured.inputs,
         passthrough: configured.passthrough,
         all_fields: configured.all_fields,
+        vectors: configured.vectors,
         filter: body.source.filter(),
         enabled: body.enabled.unwrap_or(true),
         metadata: body.metadata.unwrap_or_default(),
@@ -220,14 +221,16 @@ fn change(call: &Call, _: NoQuery, body: ChangeCollection) -> Result<CollectionM
             collection.source = source;
             collection.filter = given.filter();
         }
-        if let Some(Configured { extractor, parameters, inputs, passthrough, all_fields }) =
-            configured
-        {
+        if let Some(configured) = configured {
+            let Configured { extractor, parameters, inputs, passthrough, all_fields, vectors } =
+                configured;
             collection.extractor = extractor;
             collection.parameters = parameters;
             collection.inputs = inputs;
             collection.passthrough = passthrough;
             collection.all_fields = all_fields;
+            // Those that nobody mentions keep theirs.
+            collection.vectors.extend(vectors);
         }
         if let Some(enabled) = body.enabled {
             collection.enabled = enabled;
@@ -288,6 +291,7 @@ fn duplicate(call: &Call, _: NoQuery, body: CloneCollection) -> Result<Cloned> {
             inputs: original.inputs,
             passthrough: original.passthrough,
             all_fields: original.all_fields,
+            vectors: BTreeMap::new(),
         },
     };
     let draft = CollectionDraft {
@@ -299,6 +303,7 @@ fn duplicate(call: &Call, _: NoQuery, body: CloneCollection) -> Result<Cloned> {
         inputs: configured.inputs,
         passthrough: configured.passthrough,
         all_fields: configured.all_fields,
+        vectors: configured.vectors,
         filter,
         enabled: body.enabled.unwrap_or(original.enabled),
         metadata: body.metadata.unwrap_or(original.metadata),

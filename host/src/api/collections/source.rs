@@ -3,7 +3,7 @@
 use crate::api::call::Call;
 use crate::config::{Passthrough, PassthroughFull};
 use crate::error::{Code, Error, Result};
-use crate::model::{ExtractorRef, Filter};
+use crate::model::{ExtractorRef, Filter, Name};
 use crate::store::catalog::{Collection, Namespace, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ pub(super) struct ExtractorConfig {
     field_passthrough: Option<Vec<FieldPassthrough>>,
     /// Pass through every field of the source.
     include_all_source_fields: Option<bool>,
+    /// Name in the vector sink by output; the output's own where it is free, if absent.
+    #[schemars(length(max = 64))]
+    vector_names: Option<BTreeMap<String, Name>>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -144,6 +147,8 @@ pub(super) struct Configured {
     pub(super) inputs: BTreeMap<String, String>,
     pub(super) passthrough: Vec<Passthrough>,
     pub(super) all_fields: bool,
+    /// Those that were asked for.
+    pub(super) vectors: BTreeMap<String, Name>,
 }
 
 impl SourceConfig {
@@ -272,6 +277,7 @@ impl ExtractorConfig {
             inputs,
             passthrough: passthrough.map(FieldPassthrough::into_config).collect(),
             all_fields: self.include_all_source_fields.unwrap_or(false),
+            vectors: self.vector_names.unwrap_or_default(),
         })
     }
 }
@@ -329,6 +335,7 @@ pub(super) fn in_request(error: Error) -> Error {
         ("/parameters", "/feature_extractor/params"),
         ("/inputs", "/feature_extractor/input_mappings"),
         ("/passthrough", "/feature_extractor/field_passthrough"),
+        ("/vectors", "/feature_extractor/vector_names"),
         ("/filter", "/source/source_filters/filters"),
     ];
     let place = places.iter().find_map(|(from, to)| {

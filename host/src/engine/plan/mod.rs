@@ -140,6 +140,17 @@ impl Plan {
         (0..self.collections.len()).filter(|&at| reads(&self.collections[at])).collect()
     }
 
+    /// Refuses one that there is not.
+    pub fn check_tier(&self, tier: usize) -> Result<()> {
+        let tiers = self.tiers();
+        if tier < tiers {
+            return Ok(());
+        }
+        let last = tiers.saturating_sub(1);
+        let message = format!("there is no tier {tier}, the last one is {last}");
+        Err(Error::invalid(message).field("from-tier"))
+    }
+
     pub fn tiers(&self) -> usize {
         self.collections.iter().map(|c| c.tier + 1).max().unwrap_or(0)
     }

@@ -41,6 +41,9 @@ pub struct Batch {
     pub error: Option<String>,
     #[serde(default)]
     pub retries: u32,
+    /// Of a draft that was run before: it runs from this tier on when it is submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_from: Option<u64>,
     pub created_at: String,
     pub updated_at: String,
     #[serde(default)]
