@@ -48,8 +48,8 @@ pub(crate) fn wrap_with(module: &[u8], contract: &Path, of: Identity<'_>) -> Res
     let (package, _) = resolve
         .push_path(contract)
         .with_context(|| format!("cannot read the contract in `{}`", contract.display()))?;
-    // The world with everything that can be asked for; what the module does not call goes. Contracts
-    // before there was any have one without.
+    // The world with everything that can be asked for; what the module does not call goes.
+    // Contracts before there was any have one without.
     let world = resolve
         .select_world(&[package], Some("capable"))
         .or_else(|_| resolve.select_world(&[package], Some("plugin")))?;
