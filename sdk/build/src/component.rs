@@ -48,7 +48,11 @@ pub(crate) fn wrap_with(module: &[u8], contract: &Path, of: Identity<'_>) -> Res
     let (package, _) = resolve
         .push_path(contract)
         .with_context(|| format!("cannot read the contract in `{}`", contract.display()))?;
-    let world = resolve.select_world(&[package], Some("plugin"))?;
+    // The world with everything that can be asked for; what the module does not call goes.
+    // Contracts before there was any have one without.
+    let world = resolve
+        .select_world(&[package], Some("capable"))
+        .or_else(|_| resolve.select_world(&[package], Some("plugin")))?;
     let mut module = module.to_vec();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let mut component = encode(&module).context("it does not export what the contract asks for")?;

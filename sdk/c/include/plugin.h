@@ -15,9 +15,78 @@ typedef struct plugin_string_t {
 } plugin_string_t;
 
 typedef struct {
+  plugin_string_t f0;
+  plugin_string_t f1;
+} plugin_tuple2_string_string_t;
+
+typedef struct {
+  plugin_tuple2_string_string_t *ptr;
+  size_t len;
+} plugin_list_tuple2_string_string_t;
+
+typedef struct {
   uint8_t *ptr;
   size_t len;
 } plugin_list_u8_t;
+
+typedef struct quarry_extractor_http_request_t {
+  // GET, HEAD, POST, PUT, PATCH or DELETE.
+  plugin_string_t   method;
+  // Absolute, http or https, without user and password.
+  plugin_string_t   url;
+  // Not `host`, `content-length`, `connection`, `transfer-encoding` or what the host adds.
+  plugin_list_tuple2_string_string_t   headers;
+  plugin_list_u8_t   body;
+  // Until the whole answer is here; 0 for as long as the host allows.
+  uint32_t   timeout_ms;
+} quarry_extractor_http_request_t;
+
+typedef struct quarry_extractor_http_response_t {
+  uint32_t   status;
+  // Names in lower case, as often as they came; values that are not text are left out.
+  plugin_list_tuple2_string_string_t   headers;
+  plugin_list_u8_t   body;
+} quarry_extractor_http_response_t;
+
+typedef struct quarry_extractor_http_error_t {
+  // `denied`, `limit`, `timeout`, `invalid` or `failed`; more may come.
+  plugin_string_t   code;
+  plugin_string_t   message;
+} quarry_extractor_http_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    quarry_extractor_http_response_t ok;
+    quarry_extractor_http_error_t err;
+  } val;
+} quarry_extractor_http_result_response_error_t;
+
+typedef struct {
+  bool is_some;
+  plugin_string_t val;
+} plugin_option_string_t;
+
+typedef struct {
+  plugin_string_t *ptr;
+  size_t len;
+} plugin_list_string_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    uint64_t ok;
+    plugin_string_t err;
+  } val;
+} quarry_extractor_assets_result_u64_string_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    plugin_list_u8_t ok;
+    plugin_string_t err;
+  } val;
+} quarry_extractor_assets_result_list_u8_string_t;
 
 typedef struct {
   uint32_t *ptr;
@@ -54,22 +123,6 @@ typedef struct quarry_extractor_input_borrow_batch_t {
   int32_t __handle;
 } quarry_extractor_input_borrow_batch_t;
 
-typedef struct {
-  bool is_err;
-  union {
-    uint64_t ok;
-    plugin_string_t err;
-  } val;
-} quarry_extractor_input_result_u64_string_t;
-
-typedef struct {
-  bool is_err;
-  union {
-    plugin_list_u8_t ok;
-    plugin_string_t err;
-  } val;
-} quarry_extractor_input_result_list_u8_string_t;
-
 typedef struct quarry_extractor_output_own_sink_t {
   int32_t __handle;
 } quarry_extractor_output_own_sink_t;
@@ -96,6 +149,32 @@ typedef struct {
     plugin_string_t err;
   } val;
 } exports_quarry_extractor_extractor_result_void_string_t;
+
+// Imported Functions from `quarry:extractor/http@0.1.0`
+// Sends one request and waits. Redirects are answers; nothing is decompressed. Credentials
+// that the grant names are added on the way out and never seen here.
+extern bool quarry_extractor_http_send(quarry_extractor_http_request_t *request, quarry_extractor_http_response_t *ret, quarry_extractor_http_error_t *err);
+
+// Imported Functions from `quarry:extractor/clock@0.1.0`
+// Nanoseconds since 1970-01-01T00:00:00Z.
+extern uint64_t quarry_extractor_clock_now(void);
+// Nanoseconds since some moment; never goes back.
+extern uint64_t quarry_extractor_clock_monotonic(void);
+
+// Imported Functions from `quarry:extractor/random@0.1.0`
+// `len` bytes that nobody can guess; 64 KiB at most, more is an error in the extractor.
+extern void quarry_extractor_random_bytes(uint32_t len, plugin_list_u8_t *ret);
+
+// Imported Functions from `quarry:extractor/environment@0.1.0`
+// The value of a variable that description (`env:NAME`) and grant name; none for any other.
+extern bool quarry_extractor_environment_get(plugin_string_t *name, plugin_string_t *ret);
+
+// Imported Functions from `quarry:extractor/assets@0.1.0`
+extern void quarry_extractor_assets_names(plugin_list_string_t *ret);
+// Bytes.
+extern bool quarry_extractor_assets_size(plugin_string_t *name, uint64_t *ret, plugin_string_t *err);
+// Up to `len` bytes (64 KiB at most) from `offset`; fewer only at the end.
+extern bool quarry_extractor_assets_read(plugin_string_t *name, uint64_t offset, uint32_t len, plugin_list_u8_t *ret, plugin_string_t *err);
 
 // Imported Functions from `quarry:extractor/input@0.1.0`
 extern uint32_t quarry_extractor_input_method_batch_rows(quarry_extractor_input_borrow_batch_t self);
@@ -136,7 +215,27 @@ bool exports_quarry_extractor_extractor_embed_query(plugin_string_t *text, plugi
 
 // Helper Functions
 
+void plugin_tuple2_string_string_free(plugin_tuple2_string_string_t *ptr);
+
+void plugin_list_tuple2_string_string_free(plugin_list_tuple2_string_string_t *ptr);
+
 void plugin_list_u8_free(plugin_list_u8_t *ptr);
+
+void quarry_extractor_http_request_free(quarry_extractor_http_request_t *ptr);
+
+void quarry_extractor_http_response_free(quarry_extractor_http_response_t *ptr);
+
+void quarry_extractor_http_error_free(quarry_extractor_http_error_t *ptr);
+
+void quarry_extractor_http_result_response_error_free(quarry_extractor_http_result_response_error_t *ptr);
+
+void plugin_option_string_free(plugin_option_string_t *ptr);
+
+void plugin_list_string_free(plugin_list_string_t *ptr);
+
+void quarry_extractor_assets_result_u64_string_free(quarry_extractor_assets_result_u64_string_t *ptr);
+
+void quarry_extractor_assets_result_list_u8_string_free(quarry_extractor_assets_result_list_u8_string_t *ptr);
 
 void plugin_list_u32_free(plugin_list_u32_t *ptr);
 
@@ -149,10 +248,6 @@ extern void quarry_extractor_input_batch_drop_own(quarry_extractor_input_own_bat
 extern void quarry_extractor_input_batch_drop_borrow(quarry_extractor_input_borrow_batch_t handle);
 
 extern quarry_extractor_input_borrow_batch_t quarry_extractor_input_borrow_batch(quarry_extractor_input_own_batch_t handle);
-
-void quarry_extractor_input_result_u64_string_free(quarry_extractor_input_result_u64_string_t *ptr);
-
-void quarry_extractor_input_result_list_u8_string_free(quarry_extractor_input_result_list_u8_string_t *ptr);
 
 extern void quarry_extractor_output_sink_drop_own(quarry_extractor_output_own_sink_t handle);
 

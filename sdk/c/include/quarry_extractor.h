@@ -85,6 +85,12 @@ typedef struct quarry_extractor {
   void (*embed_query)(quarry_text text, quarry_query *query);
   // The i64 output that is a document's position in its row; NULL: the ordinal.
   const char *position;
+  // What it wants beside the contract, such as "clock": the functions are in plugin.h. Without a
+  // grant for it the extractor is not started.
+  const char *const *capabilities;
+  size_t capabilities_len;
+  // Whether the same row may give other documents another time: then nothing is taken again.
+  bool varies;
   // Memory an instance needs, a hint for the scheduler; 0: 16 MiB.
   uint64_t memory_bytes;
 } quarry_extractor;

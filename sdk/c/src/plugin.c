@@ -3,6 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Imported Functions from `quarry:extractor/http@0.1.0`
+
+__attribute__((__import_module__("quarry:extractor/http@0.1.0"), __import_name__("send")))
+extern void __wasm_import_quarry_extractor_http_send(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
+
+// Imported Functions from `quarry:extractor/clock@0.1.0`
+
+__attribute__((__import_module__("quarry:extractor/clock@0.1.0"), __import_name__("now")))
+extern int64_t __wasm_import_quarry_extractor_clock_now(void);
+
+__attribute__((__import_module__("quarry:extractor/clock@0.1.0"), __import_name__("monotonic")))
+extern int64_t __wasm_import_quarry_extractor_clock_monotonic(void);
+
+// Imported Functions from `quarry:extractor/random@0.1.0`
+
+__attribute__((__import_module__("quarry:extractor/random@0.1.0"), __import_name__("bytes")))
+extern void __wasm_import_quarry_extractor_random_bytes(int32_t, uint8_t *);
+
+// Imported Functions from `quarry:extractor/environment@0.1.0`
+
+__attribute__((__import_module__("quarry:extractor/environment@0.1.0"), __import_name__("get")))
+extern void __wasm_import_quarry_extractor_environment_get(uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `quarry:extractor/assets@0.1.0`
+
+__attribute__((__import_module__("quarry:extractor/assets@0.1.0"), __import_name__("names")))
+extern void __wasm_import_quarry_extractor_assets_names(uint8_t *);
+
+__attribute__((__import_module__("quarry:extractor/assets@0.1.0"), __import_name__("size")))
+extern void __wasm_import_quarry_extractor_assets_size(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("quarry:extractor/assets@0.1.0"), __import_name__("read")))
+extern void __wasm_import_quarry_extractor_assets_read(uint8_t *, size_t, int64_t, int32_t, uint8_t *);
+
 // Imported Functions from `quarry:extractor/input@0.1.0`
 
 __attribute__((__import_module__("quarry:extractor/input@0.1.0"), __import_name__("[method]batch.rows")))
@@ -124,6 +158,22 @@ static uint8_t RET_AREA[(3*sizeof(void*))];
 
 // Helper Functions
 
+void plugin_tuple2_string_string_free(plugin_tuple2_string_string_t *ptr) {
+  plugin_string_free(&ptr->f0);
+  plugin_string_free(&ptr->f1);
+}
+
+void plugin_list_tuple2_string_string_free(plugin_list_tuple2_string_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    plugin_tuple2_string_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      plugin_tuple2_string_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void plugin_list_u8_free(plugin_list_u8_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -131,6 +181,63 @@ void plugin_list_u8_free(plugin_list_u8_t *ptr) {
     for (size_t i = 0; i < list_len; i++) {
     }
     free(list_ptr);
+  }
+}
+
+void quarry_extractor_http_request_free(quarry_extractor_http_request_t *ptr) {
+  plugin_string_free(&ptr->method);
+  plugin_string_free(&ptr->url);
+  plugin_list_tuple2_string_string_free(&ptr->headers);
+  plugin_list_u8_free(&ptr->body);
+}
+
+void quarry_extractor_http_response_free(quarry_extractor_http_response_t *ptr) {
+  plugin_list_tuple2_string_string_free(&ptr->headers);
+  plugin_list_u8_free(&ptr->body);
+}
+
+void quarry_extractor_http_error_free(quarry_extractor_http_error_t *ptr) {
+  plugin_string_free(&ptr->code);
+  plugin_string_free(&ptr->message);
+}
+
+void quarry_extractor_http_result_response_error_free(quarry_extractor_http_result_response_error_t *ptr) {
+  if (!ptr->is_err) {
+    quarry_extractor_http_response_free(&ptr->val.ok);
+  } else {
+    quarry_extractor_http_error_free(&ptr->val.err);
+  }
+}
+
+void plugin_option_string_free(plugin_option_string_t *ptr) {
+  if (ptr->is_some) {
+    plugin_string_free(&ptr->val);
+  }
+}
+
+void plugin_list_string_free(plugin_list_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    plugin_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      plugin_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void quarry_extractor_assets_result_u64_string_free(quarry_extractor_assets_result_u64_string_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    plugin_string_free(&ptr->val.err);
+  }
+}
+
+void quarry_extractor_assets_result_list_u8_string_free(quarry_extractor_assets_result_list_u8_string_t *ptr) {
+  if (!ptr->is_err) {
+    plugin_list_u8_free(&ptr->val.ok);
+  } else {
+    plugin_string_free(&ptr->val.err);
   }
 }
 
@@ -168,21 +275,6 @@ void quarry_extractor_input_batch_drop_borrow(quarry_extractor_input_borrow_batc
 
 quarry_extractor_input_borrow_batch_t quarry_extractor_input_borrow_batch(quarry_extractor_input_own_batch_t arg) {
   return (quarry_extractor_input_borrow_batch_t) { arg.__handle };
-}
-
-void quarry_extractor_input_result_u64_string_free(quarry_extractor_input_result_u64_string_t *ptr) {
-  if (!ptr->is_err) {
-  } else {
-    plugin_string_free(&ptr->val.err);
-  }
-}
-
-void quarry_extractor_input_result_list_u8_string_free(quarry_extractor_input_result_list_u8_string_t *ptr) {
-  if (!ptr->is_err) {
-    plugin_list_u8_free(&ptr->val.ok);
-  } else {
-    plugin_string_free(&ptr->val.err);
-  }
 }
 
 __attribute__((__import_module__("quarry:extractor/output@0.1.0"), __import_name__("[resource-drop]sink")))
@@ -242,6 +334,141 @@ void plugin_string_free(plugin_string_t *ret) {
 
 // Component Adapters
 
+bool quarry_extractor_http_send(quarry_extractor_http_request_t *request, quarry_extractor_http_response_t *ret, quarry_extractor_http_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_http_send((uint8_t *) ((*request).method).ptr, ((*request).method).len, (uint8_t *) ((*request).url).ptr, ((*request).url).len, (uint8_t *) ((*request).headers).ptr, ((*request).headers).len, (uint8_t *) ((*request).body).ptr, ((*request).body).len, (int32_t) ((*request).timeout_ms), ptr);
+  quarry_extractor_http_result_response_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (quarry_extractor_http_response_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (plugin_list_tuple2_string_string_t) (plugin_list_tuple2_string_string_t) { (plugin_tuple2_string_string_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (plugin_list_u8_t) (plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (quarry_extractor_http_error_t) {
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+uint64_t quarry_extractor_clock_now(void) {
+  int64_t ret = __wasm_import_quarry_extractor_clock_now();
+  return (uint64_t) (ret);
+}
+
+uint64_t quarry_extractor_clock_monotonic(void) {
+  int64_t ret = __wasm_import_quarry_extractor_clock_monotonic();
+  return (uint64_t) (ret);
+}
+
+void quarry_extractor_random_bytes(uint32_t len, plugin_list_u8_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_random_bytes((int32_t) (len), ptr);
+  *ret = (plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool quarry_extractor_environment_get(plugin_string_t *name, plugin_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_environment_get((uint8_t *) (*name).ptr, (*name).len, ptr);
+  plugin_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+void quarry_extractor_assets_names(plugin_list_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_assets_names(ptr);
+  *ret = (plugin_list_string_t) { (plugin_string_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool quarry_extractor_assets_size(plugin_string_t *name, uint64_t *ret, plugin_string_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(8+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_assets_size((uint8_t *) (*name).ptr, (*name).len, ptr);
+  quarry_extractor_assets_result_u64_string_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (uint64_t) (*((int64_t*) (ptr + 8)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 8))), (*((size_t*) (ptr + (8+1*sizeof(void*))))) };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool quarry_extractor_assets_read(plugin_string_t *name, uint64_t offset, uint32_t len, plugin_list_u8_t *ret, plugin_string_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_quarry_extractor_assets_read((uint8_t *) (*name).ptr, (*name).len, (int64_t) (offset), (int32_t) (len), ptr);
+  quarry_extractor_assets_result_list_u8_string_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 uint32_t quarry_extractor_input_method_batch_rows(quarry_extractor_input_borrow_batch_t self) {
   int32_t ret = __wasm_import_quarry_extractor_input_method_batch_rows((self).__handle);
   return (uint32_t) (ret);
@@ -282,7 +509,7 @@ bool quarry_extractor_input_method_batch_cell_len(quarry_extractor_input_borrow_
   uint8_t ret_area[(8+2*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_quarry_extractor_input_method_batch_cell_len((self).__handle, (int32_t) (col), (int32_t) (row), ptr);
-  quarry_extractor_input_result_u64_string_t result;
+  quarry_extractor_assets_result_u64_string_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
       result.is_err = false;
@@ -309,7 +536,7 @@ bool quarry_extractor_input_method_batch_cell_read(quarry_extractor_input_borrow
   uint8_t ret_area[(3*sizeof(void*))];
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_quarry_extractor_input_method_batch_cell_read((self).__handle, (int32_t) (col), (int32_t) (row), (int64_t) (offset), (int32_t) (len), ptr);
-  quarry_extractor_input_result_list_u8_string_t result;
+  quarry_extractor_assets_result_list_u8_string_t result;
   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
     case 0: {
       result.is_err = false;

@@ -134,6 +134,14 @@ static plugin_string_t describe(void) {
   member(&json, "parameters");
   const char *none = "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}";
   quarry_json_raw(&json, definition->parameters == NULL ? none : definition->parameters);
+  member(&json, "capabilities");
+  for (size_t i = 0; i < definition->capabilities_len; i++) {
+    quarry_json_raw(&json, i == 0 ? "[" : ",");
+    quarry_json_string(&json, definition->capabilities[i]);
+  }
+  quarry_json_raw(&json, definition->capabilities_len == 0 ? "[]" : "]");
+  member(&json, "deterministic");
+  quarry_json_raw(&json, definition->varies ? "false" : "true");
   member(&json, "memory_bytes");
   uint64_t memory = definition->memory_bytes;
   quarry_json_integer(&json, memory == 0 ? MEMORY_BYTES_DEFAULT : memory);

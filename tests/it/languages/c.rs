@@ -171,22 +171,49 @@ fn mistakes_and_deep_recursion_trap_and_the_next_call_is_fresh() {
     assert_eq!(instance.run(&input(&rows(3, None))).unwrap().counts, [1, 1, 1]);
 }
 
-#[test]
-fn a_console_is_refused_by_the_build_with_the_name_of_what_wants_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let directory = folder.path().join("chatty");
+/// A new project in C with a change to its source.
+fn changed(folder: &Path, name: &str, from: &str, to: &str) -> PathBuf {
+    let directory = folder.join(name);
     let language = quarry_build::Language::C;
     let project =
-        quarry_build::NewProject { name: "chatty".into(), language, directory: directory.clone() };
+        quarry_build::NewProject { name: name.into(), language, directory: directory.clone() };
     quarry_build::new(&project).unwrap();
     let path = directory.join("src/extractor.c");
     let source = std::fs::read_to_string(&path).unwrap();
-    let chatty = source.replace("  letters_min = 1;", "  letters_min = puts(\"hello\");");
-    std::fs::write(&path, format!("#include <stdio.h>\n{chatty}")).unwrap();
+    assert!(source.contains(from));
+    std::fs::write(&path, source.replace(from, to)).unwrap();
+    directory
+}
+
+#[test]
+fn a_capability_that_is_called_is_imported_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let include = "#include \"quarry_extractor.h\"";
+    let clock = format!("{include}\n#include \"plugin.h\"\n");
+    let directory = changed(folder.path(), "late", include, &clock);
+    let path = directory.join("src/extractor.c");
+    let source = std::fs::read_to_string(&path).unwrap();
+    let now = "letters_min = (int64_t)(quarry_extractor_clock_now() & 1);";
+    std::fs::write(&path, source.replace("letters_min = 1;", now)).unwrap();
+    let wasm = build(&directory, folder.path()).unwrap();
+    let imports = quarry::plugin::inspect(&wasm).unwrap().imports;
+    let known = ["input", "output", "log", "clock"].map(|n| format!("quarry:extractor/{n}@0.1.0"));
+    assert!(imports.contains(&known[3]), "{imports:?}");
+    assert!(imports.iter().all(|import| known.contains(import)), "{imports:?}");
+}
+
+#[test]
+fn a_console_is_refused_by_the_build_with_the_name_of_what_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let puts = "letters_min = puts(\"hello\");";
+    let directory = changed(folder.path(), "chatty", "letters_min = 1;", puts);
+    let path = directory.join("src/extractor.c");
+    let source = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("#include <stdio.h>\n{source}")).unwrap();
     let error = format!("{:#}", build(&directory, folder.path()).unwrap_err());
     assert!(error.contains("it calls `wasi_snapshot_preview1.fd_"), "{error}");
     assert!(error.contains("hint: "), "{error}");
-    std::fs::write(&path, source.replace("int64_t letters_min;", "int64_t letters_mix;")).unwrap();
+    std::fs::write(&path, source.replace("static float counts", "static floot counts")).unwrap();
     let error = format!("{:#}", build(&directory, folder.path()).unwrap_err());
     assert!(error.contains("cannot compile `chatty`"), "{error}");
 }

@@ -113,10 +113,12 @@ fn keys(object: &Value) -> Vec<&str> {
 #[test]
 fn the_contract_is_explained_function_by_function() {
     let guide = fs::read_to_string(root().join("sdk/README.md")).unwrap();
-    let wit = fs::read_to_string(root().join("wit/since-v0.1.0/extractor.wit")).unwrap();
+    let wit = ["extractor.wit", "capabilities.wit"]
+        .map(|file| fs::read_to_string(root().join("wit/since-v0.1.0").join(file)).unwrap())
+        .concat();
     let functions = wit.lines().filter_map(|line| line.trim().split_once(": func("));
     let names: Vec<&str> = functions.map(|(name, _)| name.trim_start_matches('%')).collect();
-    assert_eq!(names.len(), 17, "{names:?}");
+    assert_eq!(names.len(), 25, "{names:?}");
     for name in names {
         let shown = [format!("`{name}`"), format!("`{name}("), format!(".{name}(")];
         assert!(shown.iter().any(|shown| guide.contains(shown)), "{name}");
@@ -141,7 +143,14 @@ fn the_limits_are_those_of_the_host() {
     assert_eq!(limits.documents_per_row_max, 10_000);
     check("documents of a row", "10,000".into());
     assert_eq!((limits.log_lines_max, limits.log_line_bytes_max), (1_000, 4 << 10));
-    check("log of a call", "1,000 lines of 4 KiB".into());
+    assert_eq!(limits.log_bytes_max, 512 << 10);
+    check("log of a call", "1,000 lines of 4 KiB, 512 KiB in all".into());
+    check("stack", format!("{} KiB", limits.stack_bytes_max >> 10));
+    assert_eq!((limits.host_calls_max, limits.documents_max), (1_000_000, 1_000_000));
+    check("calls of the host in a call", "1,000,000".into());
+    check("documents of a call", "1,000,000".into());
+    check("a utf8, json, blob or multi value", mib(limits.value_bytes_max));
+    check("levels of a JSON value", limits.json_depth_max.to_string());
     assert_eq!(limits.cell_bytes_max, 1 << 30);
     check("a blob cell", "1 GiB".into());
 }
