@@ -8,10 +8,15 @@ use quarry::model::Vector;
 use quarry::plugin::{Component, Extractor, Host, Input, InputColumn, Limits, inspect};
 use quarry_build::Language;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-fn load(language: Language) -> Component {
-    Host::new(None, Limits::default()).unwrap().load(&readability(language)).unwrap()
+/// Compiled once for all tests: it takes tens of seconds where an interpreter comes along.
+fn load(language: Language) -> &'static Component {
+    static COMPONENTS: [OnceLock<Component>; 4] = [const { OnceLock::new() }; 4];
+    let at = Language::ALL.iter().position(|one| *one == language).unwrap();
+    COMPONENTS[at].get_or_init(|| {
+        Host::new(None, Limits::default()).unwrap().load(&readability(language)).unwrap()
+    })
 }
 
 fn read(folder: &str, name: &str) -> Value {
