@@ -4,6 +4,7 @@
 mod c;
 mod golden;
 mod guide;
+mod interpreters;
 
 use quarry_build::Language;
 use std::path::PathBuf;
