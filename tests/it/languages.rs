@@ -4,6 +4,8 @@
 mod c;
 mod golden;
 mod guide;
+mod interpreters;
+mod native;
 
 use quarry_build::Language;
 use std::path::PathBuf;

@@ -4,8 +4,9 @@ import { extractor } from "quarry-extractor";
 import { fnv1a, remainder } from "./fnv.js";
 
 const WORDS = /[A-Za-z0-9]+/g;
-// From the first word since the end of the sentence before to the marks that end this one.
-const SENTENCES = /[A-Za-z0-9][^.!?]*[.!?]+/g;
+const WORD = /[A-Za-z0-9]/;
+const ENDS = /[.!?]/;
+const KEPT_MAX = 1 << 14;
 
 /** The automated readability index. */
 function index(characters, words, sentences) {
@@ -21,19 +22,46 @@ function halfAwayFromZero(value) {
   return value < 0 ? -rounded : rounded;
 }
 
-/** Counts words by hash, with a sign; the length of the vector is 1. */
-function keywords(words, dimensions) {
-  const buckets = new Float64Array(dimensions);
-  for (const word of words) {
-    const hash = fnv1a(word.toLowerCase());
-    buckets[remainder(hash, dimensions)] += hash.high >= 2 ** 31 ? -1 : 1;
+/** How many sentences a text with words has: pieces with a word that end in a mark, at least 1. */
+function sentencesOf(text) {
+  const pieces = text.split(ENDS).slice(0, -1);
+  return Math.max(pieces.filter((piece) => WORD.test(piece)).length, 1);
+}
+
+/** Hashes words into buckets. */
+class Keywords {
+  // Texts repeat their words, and the engine inside WebAssembly interprets each step of a hash.
+  #places = new Map();
+
+  constructor(dimensions) {
+    this.dimensions = dimensions;
   }
-  let squares = 0;
-  for (const bucket of buckets) squares += bucket * bucket;
-  // Nothing to point to: the first axis, because a vector of zeros has no direction.
-  if (squares === 0) buckets[0] = squares = 1;
-  const length = Math.sqrt(squares);
-  return Float32Array.from(buckets, (bucket) => bucket / length);
+
+  /** Counts words by bucket, with a sign; the length of the vector is 1. */
+  vector(words) {
+    const buckets = new Float64Array(this.dimensions);
+    for (let at = 0; at < words.length; at++) {
+      const place = this.#places.get(words[at]) ?? this.#place(words[at]);
+      if (place >= 0) buckets[place] += 1;
+      else buckets[~place] -= 1;
+    }
+    let squares = 0;
+    for (const bucket of buckets) squares += bucket * bucket;
+    // Nothing to point to: the first axis, because a vector of zeros has no direction.
+    if (squares === 0) buckets[0] = squares = 1;
+    const length = Math.sqrt(squares);
+    return Float32Array.from(buckets, (bucket) => bucket / length);
+  }
+
+  /** The bucket of a word; its complement where the word counts down. */
+  #place(word) {
+    const hash = fnv1a(word.toLowerCase());
+    const bucket = remainder(hash, this.dimensions);
+    const place = hash.high >= 2 ** 31 ? ~bucket : bucket;
+    if (this.#places.size === KEPT_MAX) this.#places.clear();
+    this.#places.set(word, place);
+    return place;
+  }
 }
 
 export default extractor({
@@ -66,20 +94,19 @@ export default extractor({
     },
   },
   create({ dimensions }) {
+    const keywords = new Keywords(dimensions);
     return {
       extract({ text }, documents) {
         const words = text.match(WORDS) ?? [];
-        const ends = text.match(SENTENCES) ?? [];
-        const sentences = words.length > 0 ? Math.max(ends.length, 1) : 0;
-        const characters = words.reduce((sum, word) => sum + word.length, 0);
+        const sentences = words.length > 0 ? sentencesOf(text) : 0;
         documents.push({
           words: words.length,
           sentences,
-          ari: index(characters, words.length, sentences),
-          keywords: keywords(words, dimensions),
+          ari: index(words.join("").length, words.length, sentences),
+          keywords: keywords.vector(words),
         });
       },
-      embedQuery: (text) => ({ keywords: keywords(text.match(WORDS) ?? [], dimensions) }),
+      embedQuery: (text) => ({ keywords: keywords.vector(text.match(WORDS) ?? []) }),
     };
   },
 });

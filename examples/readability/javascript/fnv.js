@@ -4,27 +4,9 @@ const OFFSET_HIGH = 0xcbf29ce4;
 const OFFSET_LOW = 0x84222325;
 // The prime is 2^40 + 0x1b3.
 const PRIME_LOW = 0x1b3;
-const KEPT_MAX = 1 << 14;
-
-// Texts repeat their words, and the engine inside WebAssembly interprets each step.
-const kept = new Map();
 
 /** The two halves of the hash of a word, as unsigned integers. */
 export function fnv1a(word) {
-  let hash = kept.get(word);
-  if (hash === undefined) {
-    if (kept.size === KEPT_MAX) kept.clear();
-    kept.set(word, (hash = compute(word)));
-  }
-  return hash;
-}
-
-/** The hash modulo a number up to 2^21. */
-export function remainder({ high, low }, divisor) {
-  return ((high % divisor) * (2 ** 32 % divisor) + low) % divisor;
-}
-
-function compute(word) {
   let high = OFFSET_HIGH;
   let low = OFFSET_LOW;
   for (let at = 0; at < word.length; at++) {
@@ -36,4 +18,9 @@ function compute(word) {
     low = product >>> 0;
   }
   return { high, low };
+}
+
+/** The hash modulo a number up to 2^21. */
+export function remainder({ high, low }, divisor) {
+  return ((high % divisor) * (2 ** 32 % divisor) + low) % divisor;
 }

@@ -67,7 +67,9 @@ class HostCells {
   }
 
   cellRead(column, row, offset, length) {
-    return readable(() => this.#batch.cellRead(column, row, BigInt(offset), length));
+    const bytes = readable(() => this.#batch.cellRead(column, row, BigInt(offset), length));
+    // Inside a result the bindings give something else than for a list alone.
+    return bytes instanceof Uint8Array ? bytes : Uint8Array.from(bytes);
   }
 }
 

@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { extractor, Reject } from "quarry-extractor";
 import { Harness } from "quarry-extractor/testing";
 import { sendTo } from "../src/log.js";
-import everything from "./everything.js";
+import everything from "./everything/extractor.js";
 
 const TENTH = 0.10000000149011612;
 
@@ -49,14 +49,14 @@ test("rows keep their order over tiles and rejections", () => {
   const rows = Array.from({ length: 10 }, (_, at) => row({ name: String(at), count: at % 4 }));
   rows[4].name = "reject";
   rows[5].name = "transient";
-  rows[6].name = "throw";
+  rows[6].name = "raise";
   Object.assign(rows[7], { note: "there", size: -(2n ** 63n), more: [1], other: [2] });
   // Parameters go through JSON, rows do not: a BigInt stays one.
   const answers = new Harness(everything).rows(rows);
   const rejected = answers.map((answer) => (answer instanceof Reject ? answer.code : null));
   assert.deepEqual(rejected.slice(4, 7), ["as_asked", "unavailable", "exception"]);
   assert.match(answers[6].message, /^TypeError: /);
-  assert.ok(lines.some(([level, line]) => level === 1 && line.includes("everything.js")));
+  assert.ok(lines.some(([level, line]) => level === 1 && line.includes("extractor.js")));
   const counts = answers.map((answer) => answer.length);
   assert.deepEqual(counts, [0, 1, 2, 3, undefined, undefined, undefined, 3, 0, 1]);
   assert.deepEqual(answers[7].map((each) => each.note), ["there", "there", "there"]);

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent / "everything")]
 
 from everything import Everything, Parameters  # noqa: E402
 

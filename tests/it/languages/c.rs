@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Builds with the tools and the cache of `./x test`.
-fn build(directory: &Path, out: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn build(directory: &Path, out: &Path) -> anyhow::Result<Vec<u8>> {
     let tools = std::env::var_os("QUARRY_TOOLS").map(PathBuf::from);
     let target = tools.and_then(|tools| Some(tools.parent()?.to_owned()));
     let target = target.unwrap_or_else(|| root().join("target/guests"));

@@ -83,14 +83,9 @@ export default extractor({
           throw new Reject("as_asked", "rejected by name");
         }
         if (row.name === "transient") throw Reject.transient("come back later");
-        if (row.name === "throw") {
+        if (row.name === "raise") {
           documents.push(document(row, 0, new Uint8Array(0)));
           null.missing();
-        }
-        if (row.name === "evaluate") {
-          const more = (0, eval)(row.note);
-          documents.push({ ...document(row, 0, new Uint8Array(0)), more });
-          return;
         }
         log.debug(row.name);
         const content = row.file.readAll(1 << 20);
