@@ -123,3 +123,14 @@ fn what_the_defaults_leave_open_has_to_be_given() {
     assert!(given.iter().all(|check| check.verdict == Verdict::Ok), "{given:?}");
     assert_eq!(given[10].detail, "sound@1.0.0 with {\"model\":\"small\"}");
 }
+
+#[test]
+fn an_extractor_asks_for_what_it_imports_and_is_granted_nothing_here() {
+    let checks = checks(&guest("capable"), &json!({}));
+    let of = |name: &str| checks.iter().find(|check| check.check == name).unwrap();
+    assert_eq!(of("capabilities").verdict, Verdict::Ok, "{checks:?}");
+    assert!(of("capabilities").detail.starts_with("asks for http, clock, random, env:"));
+    assert_eq!(of("configure").verdict, Verdict::Skipped);
+    assert!(of("configure").hint.as_deref().unwrap().contains("--grant"));
+    assert!(checks.iter().all(|check| check.verdict != Verdict::Failed), "{checks:?}");
+}
