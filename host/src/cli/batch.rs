@@ -234,6 +234,14 @@ fn errors(options: &GlobalOptions, server: &Server, id: &str, limit: usize) -> D
     let letters = app.engine.dead_letters(&record, limit)?;
     let rows: Vec<Value> = letters.iter().map(|letter| json!(letter)).collect();
     printer::list(options, &rows, &ERRORS);
+    if let Some(first) = letters.first() {
+        let (batch, object) = (&record.id, &first.object);
+        let command = format!("quarry extractor replay {batch} \"{object}\"");
+        printer::note(
+            options,
+            &format!("hint: `{command}` runs the first once more, with its log"),
+        );
+    }
     Ok(DONE)
 }
 

@@ -304,6 +304,21 @@ impl Grants {
         *self == Grants::default()
     }
 
+    /// Exactly what is asked for; requests to whichever host are not among it.
+    pub fn asked<'a>(asks: impl IntoIterator<Item = &'a Ask>) -> Grants {
+        let mut grants = Grants::default();
+        for ask in asks {
+            match ask {
+                Ask::Http(pattern) => grants.http.extend(pattern.clone()),
+                Ask::Clock => grants.clock = true,
+                Ask::Random => grants.random = true,
+                Ask::Environment(name) => drop(grants.environment.insert(name.clone())),
+                Ask::Assets => grants.assets = true,
+            }
+        }
+        grants
+    }
+
     pub fn covers(&self, ask: &Ask) -> bool {
         match ask {
             Ask::Http(Some(pattern)) => self.http.iter().any(|granted| granted.covers(pattern)),

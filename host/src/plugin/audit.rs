@@ -4,7 +4,7 @@ use super::component::{Component, Fitted};
 use super::inspect::{self, Inspection, NAME_SECTION};
 use super::{Extractor, Host, describe};
 use crate::error::{Error, Result};
-use crate::model::Description;
+use crate::model::{Ask, Capability, Description};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ pub struct Check {
 }
 
 /// Names of the checks, in their order.
-pub const CHECKS: [&str; 10] = [
+pub const CHECKS: [&str; 11] = [
     "size",
     "format",
     "api",
@@ -42,6 +42,7 @@ pub const CHECKS: [&str; 10] = [
     "imports",
     "contract",
     "description",
+    "capabilities",
     "parameters",
     "defaults",
     "configure",
@@ -121,12 +122,22 @@ impl Audit {
             (linked, detail.to_string())
         }))?;
         let described = self.take(described(&linked, host, &inspection))?;
+        self.note(capabilities(&inspection, &described));
         self.note(schema(&described.parameters));
         if self.broken {
             return None;
         }
         self.note(defaults(&described.parameters));
-        self.note(configured(linked, &described, parameters));
+        // Nothing is granted to be looked at, so what needs a grant can not be configured here.
+        match inspection.capabilities().is_empty() {
+            true => self.note(configured(linked, &described, parameters)),
+            false => self.checks.push(Check {
+                check: CHECKS[self.checks.len()],
+                verdict: Verdict::Skipped,
+                detail: "it can not be configured without what it asks for".to_string(),
+                hint: Some("`quarry extractor test --grant` runs it with that".to_string()),
+            }),
+        }
         Some(())
     }
 }
@@ -135,6 +146,23 @@ fn imports(inspection: &Inspection) -> String {
     match inspection.imports.is_empty() {
         true => "imports nothing".to_string(),
         false => format!("imports {}", inspection.imports.join(", ")),
+    }
+}
+
+/// What it imports beside the contract, its description asks for.
+fn capabilities(inspection: &Inspection, described: &Description) -> Result<String> {
+    let asks: Vec<Ask> = described.capabilities.iter().filter_map(|ask| ask.parse().ok()).collect();
+    let asked = |one: &Capability| asks.iter().any(|ask| ask.capability() == *one);
+    let imported = inspection.capabilities();
+    if let Some(one) = imported.iter().find(|one| !asked(one)) {
+        let name = one.as_str();
+        let message = format!("imports {name}, but its description does not ask for it");
+        let hint = format!("add \"{name}\" to the `capabilities` of its description");
+        return Err(inspect::refused(message).hint(hint));
+    }
+    match described.capabilities.is_empty() {
+        true => Ok("asks for nothing".to_string()),
+        false => Ok(format!("asks for {}", described.capabilities.join(", "))),
     }
 }
 

@@ -49,9 +49,10 @@ fn a_sound_component_passes_every_check() {
     let checks = checks(&component(&sound().to_string()), &json!({}));
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:?}");
     assert_eq!(checks[6].detail, "sound@1.0.0, 0 inputs, 0 outputs");
-    assert_eq!(checks[7].detail, "a valid JSON Schema 2020-12 of 2 parameters");
-    assert_eq!(checks[8].detail, "2 valid");
-    assert_eq!(checks[9].detail, "sound@1.0.0 with defaults");
+    assert_eq!(checks[7].detail, "asks for nothing");
+    assert_eq!(checks[8].detail, "a valid JSON Schema 2020-12 of 2 parameters");
+    assert_eq!(checks[9].detail, "2 valid");
+    assert_eq!(checks[10].detail, "sound@1.0.0 with defaults");
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn parameters_are_a_schema_with_defaults_that_it_allows() {
     fails(&old, &json!({}), "parameters", "in the dialect http://json-schema.org/draft-04/schema");
     let unfit = with(|d| d["parameters"]["properties"]["size"]["default"] = json!(0));
     let checks = fails(&unfit, &json!({}), "defaults", "/parameters/properties/size/default");
-    assert_eq!(checks[9].verdict, Verdict::Ok, "nobody gives the default to `configure`");
+    assert_eq!(checks[10].verdict, Verdict::Ok, "nobody gives the default to `configure`");
 }
 
 #[test]
@@ -117,8 +118,19 @@ fn what_the_defaults_leave_open_has_to_be_given() {
         description["parameters"]["properties"]["model"] = json!({"type": "string"});
     });
     let checks = fails(&wasm, &json!({}), "configure", "\"model\" is a required property");
-    assert!(checks[9].hint.as_deref().unwrap().contains("--parameters"), "{checks:?}");
+    assert!(checks[10].hint.as_deref().unwrap().contains("--parameters"), "{checks:?}");
     let given = self::checks(&wasm, &json!({"model": "small"}));
     assert!(given.iter().all(|check| check.verdict == Verdict::Ok), "{given:?}");
-    assert_eq!(given[9].detail, "sound@1.0.0 with {\"model\":\"small\"}");
+    assert_eq!(given[10].detail, "sound@1.0.0 with {\"model\":\"small\"}");
+}
+
+#[test]
+fn an_extractor_asks_for_what_it_imports_and_is_granted_nothing_here() {
+    let checks = checks(&guest("capable"), &json!({}));
+    let of = |name: &str| checks.iter().find(|check| check.check == name).unwrap();
+    assert_eq!(of("capabilities").verdict, Verdict::Ok, "{checks:?}");
+    assert!(of("capabilities").detail.starts_with("asks for http, clock, random, env:"));
+    assert_eq!(of("configure").verdict, Verdict::Skipped);
+    assert!(of("configure").hint.as_deref().unwrap().contains("--grant"));
+    assert!(checks.iter().all(|check| check.verdict != Verdict::Failed), "{checks:?}");
 }

@@ -47,6 +47,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let subject = Subject::find(options, &config, &arguments.extractor)?;
     let started = Instant::now();
     let component = subject.load(&host)?;
+    arguments.trying.granting.apply(&component);
     let compile = started.elapsed();
     let start = starts(&component, &parameters)?;
     let mut instance = component.instantiate(&parameters)?;

@@ -48,6 +48,7 @@ fn once(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let given = arguments.trying.parameters()?.or(origin.parameters());
     let parameters = given.unwrap_or(json!({}));
     let component = Subject::find(options, &config, &arguments.extractor)?.load(&host(&config)?)?;
+    arguments.trying.granting.apply(&component);
     let extractor = name_of(&component);
     let mut instance = component.instantiate(&parameters)?;
     let rows = origin.read(instance.description())?;

@@ -9,6 +9,7 @@ use crate::plugin::Input;
 use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use tokio::runtime::Runtime;
 
 #[derive(Args)]
 pub(in crate::cli) struct Source {
@@ -40,6 +41,8 @@ pub(super) struct Rows {
     pub(super) unreadable: Vec<(String, String, String)>,
     /// Rows that lack a required input.
     pub(super) missing: u64,
+    /// Referenced blobs are read with it while rows run.
+    _runtime: Option<Runtime>,
 }
 
 impl Source {
@@ -100,6 +103,7 @@ impl Origin {
                     objects: (0..fixture.rows.len()).map(|row| row.to_string()).collect(),
                     unreadable: Vec::new(),
                     missing: 0,
+                    _runtime: None,
                 });
             }
             Origin::Manifest(wanted) => wanted,
@@ -123,9 +127,7 @@ impl Origin {
             }
         };
         let Sample { input, objects, unreadable, missing } = sample;
-        // Referenced blobs are read as long as rows run.
-        std::mem::forget(runtime);
-        Ok(Rows { input, objects, unreadable, missing })
+        Ok(Rows { input, objects, unreadable, missing, _runtime: Some(runtime) })
     }
 }
 

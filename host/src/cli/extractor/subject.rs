@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::engine::Registry;
 use crate::engine::trial::Failed;
 use crate::error::{Code, Context, Error, Result};
-use crate::model::ExtractorRef;
+use crate::model::{Ask, ExtractorRef, Grants};
 use crate::plugin::{Component, Extractor, Host};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -23,7 +23,28 @@ pub(in crate::cli) struct Trying {
     #[arg(long, value_name = "JSON")]
     parameters: Option<String>,
     #[command(flatten)]
+    pub(super) granting: Granting,
+    #[command(flatten)]
     limits: CallLimits,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct Granting {
+    /// Let it use the clock, random bytes, variables and named hosts that its description asks for,
+    /// in this run: for extractors you trust
+    #[arg(long)]
+    grant: bool,
+}
+
+impl Granting {
+    pub(super) fn apply(&self, component: &Component) {
+        if self.grant {
+            let asks = &component.description().capabilities;
+            // What is no ask was refused with the description.
+            let asks: Vec<Ask> = asks.iter().filter_map(|ask| ask.parse().ok()).collect();
+            component.grant(&Grants::asked(&asks));
+        }
+    }
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use super::super::options::{GlobalOptions, Output};
 use super::super::{DONE, Done, printer};
-use super::subject::{CallLimits, Subject, bytes, failure, host, name_of, nanos, told};
+use super::subject::{CallLimits, Granting, Subject, bytes, failure, host, name_of, nanos, told};
 use super::{again, roots, watched};
 use crate::engine::trial::{self, Difference, Fixture, Outcome, Project, Trial, differences};
 use crate::error::{Error, Result};
@@ -33,6 +33,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
+    granting: Granting,
+    #[command(flatten)]
     limits: CallLimits,
 }
 
@@ -53,6 +55,7 @@ fn once(options: &GlobalOptions, arguments: &Arguments, project: &Project) -> Do
     let config = arguments.limits.settled(options)?;
     let subject = Subject::find(options, &config, &arguments.extractor)?;
     let component = subject.load(&host(&config)?)?;
+    arguments.granting.apply(&component);
     let extractor = name_of(&component);
     let fixtures = project.fixtures()?;
     let mut tested = Vec::new();

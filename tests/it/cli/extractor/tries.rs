@@ -16,7 +16,7 @@ fn every_first_party_extractor_passes_its_check() {
     for name in ["text-chunk", "text-embed", "html-text", "image-features"] {
         let checks = bench.json(&["extractor", "check", &first_party(name)]);
         let checks = checks.as_array().unwrap();
-        assert_eq!(checks.len(), 10);
+        assert_eq!(checks.len(), 11);
         assert!(checks.iter().all(|check| check["verdict"] == "ok"), "{checks:?}");
     }
     let named = bench.quarry(&["extractor", "check", "text-chunk@1.0.0"]).ok();
