@@ -59,7 +59,7 @@ pub(super) fn explain(error: &wasmtime::Error, state: &mut State) -> Violation {
         return Violation { reason: Reason::Memory, message };
     }
     if error.chain().any(|source| source.to_string().contains(FUEL_EXHAUSTED)) {
-        let max = state.limits.hostcall_bytes_max;
+        let max = state.host_bytes_max;
         return too_much(format!("passed more than {max} bytes to the host at once"));
     }
     match trap {

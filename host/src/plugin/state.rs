@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) traffic: Traffic,
     host_calls: u64,
+    /// Bytes that may pass to the host at once in this call.
+    pub(super) host_bytes_max: usize,
     deadline: Instant,
     read_left: Duration,
 }
@@ -58,6 +60,7 @@ impl State {
             stop: Arc::default(),
             traffic: Traffic::default(),
             host_calls: 0,
+            host_bytes_max: 0,
             deadline: Instant::now(),
             read_left: Duration::ZERO,
             limits,
@@ -104,6 +107,7 @@ pub(super) fn begin(mut store: impl AsContextMut<Data = State>, host_bytes_max: 
     state.read_error = None;
     state.traffic = Traffic::default();
     state.host_calls = 0;
+    state.host_bytes_max = host_bytes_max;
     state.limiter.denied = None;
     state.log.clear();
     let fuel = state.limits.fuel_max;

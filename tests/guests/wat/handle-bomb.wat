@@ -4,7 +4,8 @@
 (core func $new (canon resource.new $own))
 ;; @given
 (export "new" (func $new))
-;; @main
+;; @imports
 (import "h" "new" (func $new (param i32) (result i32)))
+;; @main
 (func (export "run") (param i32 i32) (result i32)
     (loop $on (drop (call $new (i32.const 1))) (br $on)) (i32.const 0))

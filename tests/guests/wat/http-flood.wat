@@ -3,6 +3,8 @@
 ;; @main
 (data (i32.const 0x100100) "GETURL")
 (func (export "run") (param $batch i32) (param $sink i32) (result i32) (local $left i32)
+    (drop (call $documents (local.get $sink) (i32.const 0) (i32.const 0x100800)
+        (call $rows (local.get $batch))))
     (local.set $left (i32.const 1000))
     (loop $on
         (call $http-send (i32.const 0x100100) (i32.const 3) (i32.const 0x100103)

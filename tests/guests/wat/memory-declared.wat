@@ -1,3 +1,4 @@
 ;; Wants four gigabytes from the beginning.
-;; @memory
-(memory $more 65536 65536)
+;; @component
+(core module $large (memory 65536))
+(core instance (instantiate $large))

@@ -51,11 +51,11 @@ fn grants_that_make_no_sense_are_refused_with_their_field() {
             "which is not granted",
         ),
     ] {
-        let refused = bed.call("PUT", GUEST, grants).refused(400);
+        let refused = bed.call("PUT", GUEST, grants).refused(422);
         assert!(refused.to_string().contains(part), "{part}: {refused}");
     }
     let unasked = bed.call("PUT", "/v1/extractors/text-chunk@1.0.0/grants", json!({"clock": true}));
-    let unasked = unasked.refused(400).to_string();
+    let unasked = unasked.refused(422).to_string();
     assert!(unasked.contains("text-chunk@1.0.0 does not ask for clock"), "{unasked}");
     bed.get("/v1/extractors/nobody@1.0.0/grants").refused(404);
     assert_eq!(kinds(&bed), []);

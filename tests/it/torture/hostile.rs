@@ -6,11 +6,13 @@ use super::kinds::hostile::{Stage, run};
 
 /// Where the texts are, below `tests/guests`.
 const FOLDER: &str = "wat";
+/// Time of a call: more than what does not wait for ever needs on a busy machine.
+const CALL_MS: u64 = 500;
 
 #[track_caller]
 fn check(name: &str) {
     let evil = Evil::find(&name.replace('_', "-")).unwrap();
-    let stage = Stage::set(None).unwrap();
+    let stage = Stage::set(None, CALL_MS).unwrap();
     let wasm = evil.component(&stage.servers.ports).unwrap();
     let end = stage.act(evil, &wasm).unwrap();
     evil.check(&end).unwrap_or_else(|error| panic!("{error:#}"));
@@ -94,5 +96,5 @@ corpus! {
 
 #[test]
 fn mixed_runs_of_all_of_them_leave_the_host_as_it_was() {
-    println!("{}", super::figure(run, &[("runs", 60), ("judged", 0)]));
+    println!("{}", super::figure(run, &[("runs", 60), ("judged", 0), ("call", CALL_MS)]));
 }

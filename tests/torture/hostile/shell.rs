@@ -5,7 +5,8 @@
 //! `description` JSON in place of the usual one; `realloc` the function of that name; `memory` more
 //! fields of the module that owns the memory; `main` fields of the module with the exports, of
 //! which `describe`, `configure`, `run` and `embed-query` replace the usual ones; `component` more
-//! fields of the component; `http` and the like (empty) an interface that is imported, too.
+//! fields of the component, `given` and `imports` what the main module gets of them; `http` and the
+//! like (empty) an interface that is imported, too.
 
 use std::fmt::Write;
 
@@ -226,10 +227,11 @@ fn wrapped(name: &str, text: &str) -> String {
     }
     whole.push_str(sections.get("component").unwrap_or(""));
     let more = sections.get("given").unwrap_or("");
+    let own = sections.get("imports").unwrap_or("");
     let _ = write!(
         whole,
         "(core module $main (import \"m\" \"memory\" (memory 80))
-        (import \"m\" \"reset\" (func $reset))\n{imports}
+        (import \"m\" \"reset\" (func $reset))\n{imports}{own}
         (func $end (param $batch i32) (param $sink i32) (result i32)
             (call $drop-batch (local.get $batch)) (call $drop-sink (local.get $sink))
             (call $reset) (i32.const 0))\n{main}\n"
@@ -279,9 +281,10 @@ fn functions(
     FUNCTIONS.iter().filter(move |(of, ..)| *of == interface)
 }
 
-/// `rows` for `[method]batch.rows`, `clock-now` for `now` of `clock`.
+/// `rows` for `[method]batch.rows`, `pull` for its `varlen`, `clock-now` for `now` of `clock`.
 fn short(interface: &str, function: &str) -> String {
     match (interface, function.rsplit_once('.')) {
+        ("input", Some((_, "varlen"))) => "pull".to_string(),
         (_, Some((_, method))) => method.to_string(),
         ("log", None) => function.to_string(),
         (_, None) => format!("{interface}-{function}"),
