@@ -1,5 +1,5 @@
-//! Extractors in C, compiled with the C compiler in Zig, which PyPI has for every platform and which
-//! brings the C library for WebAssembly along.
+//! Extractors in C, compiled with the C compiler in Zig, which PyPI has for every platform and
+//! which brings the C library for WebAssembly along.
 //!
 //! Settings in `extractor.toml`: `sources` (C files; default: every `.c` in `src`) and `flags` (for
 //! the compiler, after our own).

@@ -1,5 +1,5 @@
-//! Extractors in JavaScript or TypeScript: bundled into one module by rolldown, then packed together
-//! with the engine by componentize-js.
+//! Extractors in JavaScript or TypeScript: bundled into one module by rolldown, then packed
+//! together with the engine by componentize-js.
 //!
 //! Setting in `extractor.toml`: `main`, the module with the default export (default: the first of
 //! `extractor.js`, `extractor.mjs`, `extractor.ts` that is there).

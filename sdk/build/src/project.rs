@@ -115,8 +115,8 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     let letter = name.starts_with(|first: char| first.is_ascii_lowercase());
     if !letter || !name.split('-').all(good) || name.len() > 64 {
         bail!(
-            "`{name}` is no name for an extractor: it has at most 64 lower-case letters, digits and \
-             single dashes between them, and starts with a letter"
+            "`{name}` is no name for an extractor: it has at most 64 lower-case letters, digits \
+             and single dashes between them, and starts with a letter"
         );
     }
     Ok(())

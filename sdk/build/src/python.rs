@@ -97,7 +97,7 @@ fn paths(project: &Project) -> Result<Vec<PathBuf>> {
 }
 
 /// The module that is packed: the SDK finds the class and makes the exports of it. Name and version
-/// have a form that needs no escapes. The interpreter would leave its compiled files in the project.
+/// have a form that needs no escapes. The interpreter would leave compiled files in the project.
 fn source(project: &Project, module: &str) -> String {
     let Project { name, version, .. } = project;
     format!(
