@@ -8,7 +8,7 @@ use crate::durable;
 use crate::engine::{DenialLog, Engine, Patience, Registry};
 use crate::env::Env;
 use crate::error::{Code, Context, Result};
-use crate::plugin::{Compiler, Host, Limits, Trust, World};
+use crate::plugin::{AssetSource, Compiler, Denials, Host, Limits, Trust, World};
 use crate::sink::{self, SinkSpec, VectorSink};
 use crate::store::catalog::Grant;
 use crate::store::{DirectoryLock, Store};
@@ -86,7 +86,9 @@ impl App {
         };
         let sink = open_sink(&settings.sink, &data_dir, &handle)?;
         let denials = Arc::new(DenialLog::new(store.clone(), Env::System));
-        registry.surround(World { denials: Some(denials), ..World::default() });
+        let assets: Arc<dyn AssetSource> = Arc::new(registry.assets());
+        let (assets, denials) = (Some(assets), Some(denials as Arc<dyn Denials>));
+        registry.surround(World { assets, denials, ..World::default() });
         for granted in store.all::<Grant>("")? {
             registry.grant(&granted.digest, &granted.grants);
         }

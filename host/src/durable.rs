@@ -24,7 +24,8 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A file with these bytes, whole or not at all: temporary name, fsync, rename, fsync of the folder.
+/// A file with these bytes, whole or not at all: temporary name, fsync, rename, fsync of the
+/// folder.
 pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = target.with_added_extension(format!("tmp-{}", std::process::id()));
     let mut file = File::create(&temporary)?;

@@ -1,7 +1,8 @@
 //! Extractors as packages in OCI registries, with the media types that WebAssembly components have
 //! there (CNCF Wasm OCI artifact layout): the first layer is the component, the others are its
-//! assets, and a configuration says what it imports and exports. The signature is an artifact of its own, under a tag that is
-//! made from the digest of the package, and names the package as its subject.
+//! assets, and a configuration says what it imports and exports. The signature is an artifact of
+//! its own, under a tag that is made from the digest of the package, and names the package as its
+//! subject.
 
 use crate::client::oci::{Descriptor, Manifest, Reference, Registry};
 use crate::error::{Code, Context, Error, Result};
@@ -40,8 +41,8 @@ pub struct Placed {
     pub signed: bool,
 }
 
-/// Puts a package there, with the files that `asset` reads. Without a tag, it is the version; a version that is there already can
-/// not become another package.
+/// Puts a package there, with the files that `asset` reads. Without a tag, it is the version; a
+/// version that is there already can not become another package.
 pub fn push(
     registry: &Registry,
     reference: &Reference,
@@ -97,8 +98,8 @@ pub fn push(
 }
 
 /// Fetches a package of which nothing is larger than allowed; `keep` gets its assets, one by one,
-/// before anything is known of the signature. Every byte has the digest that the
-/// manifest says, and the manifest the one that was asked for.
+/// before anybody has looked at the signature. Every byte has the digest that the manifest says,
+/// and the manifest the one that was asked for.
 pub fn pull(
     registry: &Registry,
     reference: &Reference,

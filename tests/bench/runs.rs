@@ -1,6 +1,6 @@
-//! Folders of measured runs. They are deleted together before the first and after the last one: ext4
-//! without a journal passes over each inode that was deleted within the last minutes when it makes
-//! a file, so a run right after a deletion pays for it, an eighth of its CPU time.
+//! Folders of measured runs. They are deleted together before the first and after the last one:
+//! ext4 without a journal passes over each inode that was deleted within the last minutes when it
+//! makes a file, so a run right after a deletion pays for it, an eighth of its CPU time.
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 mod assets;
 mod entry;
+mod guide;
 mod packages;
 mod real;
 mod rest;

@@ -19,7 +19,7 @@ impl Engine {
         self.remove(&record)
     }
 
-    /// Forgets what nothing needs among the ended batches of a namespace, but for the `keep` newest.
+    /// Forgets what nothing needs among the ended batches of a namespace, save the `keep` newest.
     pub fn retain(&self, namespace: &Name, keep: usize) -> Result<Vec<BatchId>> {
         let mut ended = self.store.batches()?;
         ended.retain(|batch| batch.namespace == *namespace && batch.status.is_terminal());

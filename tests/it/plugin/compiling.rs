@@ -100,7 +100,7 @@ fn a_component_that_needs_too_much_memory_to_compile_is_refused() {
     let host = host(None, compiler(limits));
     let wasm = component(&described("small").to_string());
     assert_eq!(host.load(&wasm).unwrap().description().name, "small");
-    let error = refused(&host, &bomb(60));
+    let error = refused(&host, &bomb(150));
     assert_eq!(error.code(), Code::Extractor);
     let message = error.to_string();
     assert!(message.ends_with("needs more than 384 MiB to be compiled"), "{}", error.chain());

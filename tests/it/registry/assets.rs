@@ -3,7 +3,7 @@
 use super::{Site, read, redact};
 use crate::support::api::Bed;
 use crate::support::oci::OciRegistry;
-use quarry::plugin::{AssetEntry, inspect, with_assets};
+use quarry::plugin::{AssetEntry, AssetSource, inspect, with_assets};
 use serde_json::json;
 
 const WORDS: &[u8] = b"one\ntwo\nthree\n";
@@ -98,8 +98,10 @@ fn a_component_without_its_files_is_not_registered() {
     assert_eq!(store.read(digest, "words.txt", 8, 100).unwrap(), "three\n");
     assert_eq!(store.read(digest, "words.txt", 100, 100).unwrap(), "");
     assert!(store.read(digest, "others.txt", 0, 1).is_err());
+    assert_eq!(store.list(digest).unwrap()[1].bytes, WORDS.len() as u64);
     // A file that was changed is not read.
-    let path = bed.path("data/extractors/assets").join(&store.list(digest).unwrap()[0].digest[7..]);
+    let path =
+        bed.path("data/extractors/assets").join(&store.entries(digest).unwrap()[0].digest[7..]);
     std::fs::write(path, vec![8; 100_000]).unwrap();
     let error = store.read(digest, "table.bin", 0, 1).unwrap_err();
     assert_eq!(error.code(), quarry::error::Code::Corrupt);

@@ -3,7 +3,7 @@
 use super::Registry;
 use crate::durable;
 use crate::error::{Code, Context, Error, Result};
-use crate::plugin::{self, ASSET_BYTES_MAX, AssetEntry, Inspection};
+use crate::plugin::{self, ASSET_BYTES_MAX, Asset, AssetEntry, AssetSource, Inspection};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ impl AssetStore {
     }
 
     /// Those of the registered component with this digest.
-    pub fn list(&self, component: &str) -> Result<Arc<Vec<AssetEntry>>> {
+    pub fn entries(&self, component: &str) -> Result<Arc<Vec<AssetEntry>>> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = lists.get(component) {
             return Ok(list.clone());
@@ -42,19 +42,6 @@ impl AssetStore {
         let list = Arc::new(plugin::inspect(&wasm)?.assets);
         lists.insert(component.to_string(), list.clone());
         Ok(list)
-    }
-
-    /// Up to `len` bytes from `offset`; fewer only at the end.
-    pub fn read(&self, component: &str, name: &str, offset: u64, len: usize) -> Result<Bytes> {
-        let list = self.list(component)?;
-        let entry = list.iter().find(|entry| entry.name == name).ok_or_else(|| {
-            Error::new(Code::NotFound, format!("the extractor has no asset `{name}`"))
-        })?;
-        let named = || format!("can not read the asset `{name}`");
-        let left = usize::try_from(entry.bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; len.min(left)];
-        self.file(entry)?.read_exact_at(&mut bytes, offset).context(Code::Unavailable, named)?;
-        Ok(bytes.into())
     }
 
     fn file(&self, entry: &AssetEntry) -> Result<Arc<File>> {
@@ -69,6 +56,26 @@ impl AssetStore {
         let file = Arc::new(file);
         open.insert(entry.sha256().to_string(), file.clone());
         Ok(file)
+    }
+}
+
+impl AssetSource for AssetStore {
+    fn list(&self, component: &str) -> Result<Vec<Asset>> {
+        let entries = self.entries(component)?;
+        let asset = |entry: &AssetEntry| Asset { name: entry.name.clone(), bytes: entry.bytes };
+        Ok(entries.iter().map(asset).collect())
+    }
+
+    fn read(&self, component: &str, name: &str, offset: u64, len: usize) -> Result<Bytes> {
+        let entries = self.entries(component)?;
+        let entry = entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            Error::new(Code::NotFound, format!("the extractor has no asset `{name}`"))
+        })?;
+        let named = || format!("can not read the asset `{name}`");
+        let left = usize::try_from(entry.bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len.min(left)];
+        self.file(entry)?.read_exact_at(&mut bytes, offset).context(Code::Unavailable, named)?;
+        Ok(bytes.into())
     }
 }
 
