@@ -33,8 +33,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let alone = loaded(&work)?;
     std::fs::remove_dir_all(&work)?;
     println!(
-        "{EXTRACTORS} extractors of {} KiB: first start {:.2} s (compiles them), later starts {:.0} \
-         ms (at most {:.0} ms of {} times), of which loading takes {:.0} ms",
+        "{EXTRACTORS} extractors of {} KiB: first start {:.2} s (compiles them), later starts \
+         {:.0} ms (at most {:.0} ms of {} times), of which loading takes {:.0} ms",
         bytes >> 10,
         first.as_secs_f64(),
         middle.as_secs_f64() * 1e3,

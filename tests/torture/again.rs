@@ -53,8 +53,8 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
         }
     }
     Ok(format!(
-        "{} effects of a second run that takes {taken} rows and extracts {made}, {crashes} crashes: \
-         final state equal in all",
+        "{} effects of a second run that takes {taken} rows and extracts {made}, {crashes} \
+         crashes: final state equal in all",
         sites.len()
     ))
 }

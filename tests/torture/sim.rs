@@ -43,7 +43,8 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
     let Counts { steps, crashes, completed, memoized, in_place, canceled, redone, failed } = done;
     Ok(format!(
         "{seeds} seeds, {steps} steps: {crashes} crashes, {failed} errors, {completed} batches \
-         completed ({memoized} with unchanged rows, {in_place} in place), {canceled} canceled, {redone} taken up again, no invariant violated"
+         completed ({memoized} with unchanged rows, {in_place} in place), {canceled} canceled, \
+         {redone} taken up again, no invariant violated"
     ))
 }
 

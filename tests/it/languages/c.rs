@@ -128,7 +128,8 @@ fn rows_make_none_one_or_two_documents_or_are_taken_back() {
 #[test]
 fn parameters_are_read_whatever_stands_around_them() {
     let parameters = json!({
-        "nested": {"scale": 9, "list": ["label\"", "{"]}, "scale": 2.5, "label": "a ä", "dimension": 2.0
+        "nested": {"scale": 9, "list": ["label\"", "{"]}, "scale": 2.5, "label": "a ä",
+        "dimension": 2.0
     });
     let mut instance = instance(parameters);
     let output = instance.run(&input(&rows(2, None))).unwrap();

@@ -71,7 +71,8 @@ fn probe(capabilities: &[Capability], url: &str) -> Vec<u8> {
         text.push_str(&format!(";; @{name}\n"));
         let works = |condition: &str, at: u32, length: usize| {
             format!(
-                "(if {condition} (then (call $write (i32.const 3) (i32.const {at}) (i32.const {length}))))"
+                "(if {condition} (then (call $write (i32.const 3) (i32.const {at}) \
+                 (i32.const {length}))))"
             )
         };
         run.push_str(&match capability {
