@@ -213,9 +213,9 @@ impl Soak {
         );
         let judged = if growth_counts { "" } else { " (too short to judge)" };
         Ok(format!(
-            "{} batches, {} canceled, {} forgotten, {} stale documents deleted: {grown:+.2} MiB in 10 \
-             minutes{judged} ({anonymous:+.2} anonymous), {handles} handles, {threads} threads, state \
-             {:.1} times its {} KiB",
+            "{} batches, {} canceled, {} forgotten, {} stale documents deleted: {grown:+.2} MiB \
+             in 10 minutes{judged} ({anonymous:+.2} anonymous), {handles} handles, {threads} \
+             threads, state {:.1} times its {} KiB",
             self.batches,
             self.canceled,
             self.forgotten,

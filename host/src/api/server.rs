@@ -23,8 +23,8 @@ use tokio::sync::{Semaphore, watch};
 const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
 /// How long the body of a request may take to come.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
-/// Of a body that is refused already.
-const DISCARDED_BYTES_MAX: usize = 32 << 20;
+/// Of a body that is refused already: somewhat more than the largest that is taken.
+const DISCARDED_BYTES_MAX: usize = 96 << 20;
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 /// KiB of bodies in memory at once; one that does not fit waits.
 const BODIES_KIB_MAX: u32 = 512 << 10;

@@ -277,8 +277,11 @@ fn delete(options: &GlobalOptions, id: &str, keep_documents: bool) -> Done {
         return Err(Error::new(Code::Conflict, message)
             .hint("quarry api delete_batch_buckets_batches deletes it there, too"));
     }
-    let app = reopened_for(app, options, &record)?;
-    app.engine.forget(&record.id, keep_documents)?;
+    let mut settings = opening(&options.settled()?)?;
+    settings.sink = record.sink.clone();
+    settings.artifacts = Some(record.artifacts.clone());
+    drop(app);
+    App::open(&settings)?.engine.forget(&record.id, keep_documents)?;
     printer::note(options, &format!("batch {id} is forgotten"));
     printer::one(options, &summary(&record), &GET);
     Ok(DONE)

@@ -3,6 +3,7 @@
 use super::{Site, read, redact};
 use crate::support::api::Bed;
 use crate::support::oci::OciRegistry;
+use crate::support::quarry::components;
 use quarry::plugin::{AssetEntry, AssetSource, inspect, with_assets};
 use serde_json::json;
 
@@ -114,6 +115,8 @@ fn assets_beside_a_component_in_a_folder_are_registered_with_it() {
     for name in ["redact.wasm", "redact.assets"] {
         std::fs::rename(site.0.path(name), site.0.path("mine").join(name)).unwrap();
     }
+    let embed = components("QUARRY_EXTRACTORS", "extractors").join("text-embed.wasm");
+    site.bring("mine/text-embed.wasm", &read(&embed));
     let hidden = site.0.path("mine/redact.assets/words.txt");
     std::fs::rename(&hidden, site.0.path("words.txt")).unwrap();
     let answer = site.run(&["--extractors", "mine"]);

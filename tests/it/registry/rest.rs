@@ -37,7 +37,8 @@ fn an_upload_over_rest_is_asked_for_its_signature() {
     assert_eq!(listed["total_count"], 1, "{listed}");
     let again = rebuilt(&wasm);
     let error = upload(&again, &signed(&key, &again)).refused(409);
-    assert_eq!(error["message"], "there is another redact-pii@1.0.0 already");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("there is another redact-pii@1.0.0 already"), "{message}");
 }
 
 #[test]
