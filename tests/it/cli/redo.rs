@@ -117,6 +117,6 @@ fn a_batch_is_forgotten_with_its_files_once_nothing_needs_it() {
     assert_eq!(bench.documents("c"), before);
     let list = bench.quarry(&["batch", "list", "--output", "json"]).ok();
     assert_eq!(list.stdout.lines().count(), 1, "{}", list.stdout);
-    let found = bench.quarry(&["admin", "verify", "--deep"]).ok();
-    assert_eq!(found.stdout.trim(), "", "{}", found.stdout);
+    // It ends with 1 when it finds anything.
+    bench.quarry(&["admin", "verify", "--deep"]).ok();
 }
