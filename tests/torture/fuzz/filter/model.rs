@@ -100,8 +100,9 @@ fn elements(value: &Value) -> Vec<&Value> {
 
 fn same(cell: &Value, value: &Value) -> bool {
     match (cell, value) {
-        // Whole numbers are compared as such: some beyond 2^53 are one and the same as floats.
-        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => {
+        // Numbers of 64 bits with a sign are compared as such, all others as floats: beyond 2^53
+        // several whole numbers are one and the same float.
+        (Value::Number(one), Value::Number(other)) if !(one.is_i64() && other.is_i64()) => {
             compare(cell, value) == Some(Ordering::Equal)
         }
         _ => cell == value,
