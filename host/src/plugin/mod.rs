@@ -2,7 +2,7 @@
 //!
 //! [`Host`] owns the wasmtime engine, [`Component`] is a checked and compiled extractor, an
 //! [`Instance`] a configured one that a single worker thread calls.
-//! What an extractor may use beside that is a [`capability`], linked where it was granted.
+//! What an extractor may use beside that is a `capability`, linked where it was granted.
 //! **Invariant:** what an instance returns has been checked: counts, offsets, dimensions,
 //! finiteness, UTF-8, JSON, limits. Nothing a guest says reaches other modules unchecked.
 

@@ -33,7 +33,7 @@ pub(in crate::cli) struct GrantArguments {
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<Network>,
     /// Header that is added to requests, its whole value from a variable of the host:
-    /// https://api.example.com=authorization:API_TOKEN
+    /// `https://api.example.com=authorization:API_TOKEN`
     #[arg(long = "credential", value_name = "HOST=HEADER:VARIABLE", value_parser = credential)]
     credentials: Vec<Credential>,
     /// Limit of its own, such as call_ms_max=60000, up to the operator's ceiling
@@ -57,7 +57,7 @@ pub(in crate::cli) struct RevokeArguments {
 
 #[derive(Args)]
 struct What {
-    /// Requests to https://api.example.com or https://*.example.com; may be repeated
+    /// Requests to `https://api.example.com` or `https://*.example.com`; may be repeated
     #[arg(long, value_name = "HOST")]
     http: Vec<HostPattern>,
     /// What time it is
