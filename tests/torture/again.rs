@@ -2,7 +2,7 @@
 //! turn, and started again, it ends where an undisturbed one does, without extracting more.
 
 use super::Torture;
-use super::effects::difference;
+use super::effects;
 use super::world::World;
 use super::world::faults::Plan;
 use anyhow::{Context, Result, ensure};
@@ -46,7 +46,7 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
         for after in [false, true] {
             let effect = at as u64 + 1;
             let folder = torture.work.join(format!("{effect}-{after}"));
-            crash(&folder, effect, after, &expected)
+            effects::crash(&begun(&folder)?, &second(), effect, after, &expected)
                 .with_context(|| format!("crash at effect {effect}, {site}, after it: {after}"))?;
             std::fs::remove_dir_all(&folder)?;
             crashes += 1;
@@ -66,21 +66,4 @@ fn begun(folder: &Path) -> Result<World> {
     world.drive(&engine, &manifest)?;
     world.close(engine);
     Ok(world)
-}
-
-fn crash(folder: &Path, effect: u64, after: bool, expected: &str) -> Result<()> {
-    let world = begun(folder)?;
-    let manifest = world.manifest("notes", &second())?;
-    if let Ok(engine) = world.open(Plan::Crash { effect, after }) {
-        let died = world.drive(&engine, &manifest);
-        ensure!(died.is_err(), "a dead process answered");
-        world.close(engine);
-    }
-    ensure!(world.faults.is_dead(), "effect {effect} was not reached");
-    let engine = world.open(Plan::Calm)?;
-    world.drive(&engine, &manifest)?;
-    world.close(engine);
-    let dump = world.dump()?;
-    ensure!(dump == expected, "another end:\n{}", difference(&dump, expected));
-    Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
         for after in [false, true] {
             let effect = at as u64 + 1;
             let folder = torture.work.join(format!("{effect}-{after}"));
-            crash(&folder, effect, after, &expected)
+            crash(&World::new(&folder)?, &rows(), effect, after, &expected)
                 .with_context(|| format!("crash at effect {effect}, {site}, after it: {after}"))?;
             std::fs::remove_dir_all(&folder)?;
             *kinds.entry(site).or_default() += 1;
@@ -49,9 +49,15 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
     ))
 }
 
-fn crash(folder: &std::path::Path, effect: u64, after: bool, expected: &str) -> Result<()> {
-    let world = World::new(folder)?;
-    let manifest = world.manifest("notes", &rows())?;
+/// The process dies at the effect, and started again, it ends as `expected`.
+pub(crate) fn crash(
+    world: &World,
+    rows: &[(String, String)],
+    effect: u64,
+    after: bool,
+    expected: &str,
+) -> Result<()> {
+    let manifest = world.manifest("notes", rows)?;
     // Opening the state for the first time is an effect, too.
     if let Ok(engine) = world.open(Plan::Crash { effect, after }) {
         let died = world.drive(&engine, &manifest);

@@ -59,6 +59,14 @@ impl Folders {
         Some(path)
     }
 
+    /// The folder is to be deleted: what was seen to below it need not be remembered, and folders
+    /// of that name are seen to anew.
+    pub(super) fn forget(&self, folder: &ObjectPath) {
+        let Some(folder) = self.place(folder) else { return };
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.retain(|known| !known.starts_with(&folder));
+    }
+
     /// To be called when an object is published and before anybody is told.
     pub(super) fn sync(&self, object: &ObjectPath) -> io::Result<()> {
         let Some((root, _)) = &self.local else { return Ok(()) };

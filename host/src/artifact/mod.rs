@@ -154,6 +154,7 @@ impl Artifacts {
     /// Deletes everything below this folder.
     pub fn delete_all(&self) -> Result<()> {
         let named = self.url.clone();
+        self.folders.forget(&self.base);
         let deleted = self.runtime.block_on(async {
             let found = self.store.list(Some(&self.base)).map_ok(|meta| meta.location);
             let paths: Vec<ObjectPath> = found.try_collect().await?;

@@ -1,7 +1,7 @@
 //! `quarry collection`.
 
 use super::options::GlobalOptions;
-use super::reach::{Ask, Server};
+use super::reach::{Ask, Server, encoded};
 use super::{DONE, Done, printer};
 use clap::Subcommand;
 use serde_json::json;
@@ -41,27 +41,11 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
         Some(to) => json!({ "to": to, "dry_run": dry_run }),
         None => json!({ "switch": switch, "drop_old": drop_old }),
     };
-    let words: Vec<String> = collection.bytes().map(escaped).collect();
-    let ask = Ask {
-        method: "POST".to_string(),
-        path: format!("/v1/collections/{}/upgrade", words.concat()),
-        namespace: namespace.clone(),
-        content_type: "application/json",
-        body: body.to_string().into_bytes(),
-        ..Ask::default()
-    };
+    let path = format!("/v1/collections/{}/upgrade", encoded(collection));
+    let ask = Ask { namespace: namespace.clone(), ..Ask::json("POST", path, Some(&body)) };
     let done = server.reach(options, false)?.ask(ask)?;
     printer::one(options, &done, &COLUMNS);
     Ok(DONE)
-}
-
-fn escaped(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    }
 }
 
 const COLUMNS: [printer::Column; 8] = [

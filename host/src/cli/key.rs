@@ -51,16 +51,6 @@ pub(super) enum Command {
     },
 }
 
-fn ask(method: &str, path: String, body: Option<Value>) -> Ask {
-    Ask {
-        method: method.to_string(),
-        path,
-        content_type: "application/json",
-        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
-        ..Ask::default()
-    }
-}
-
 pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
     match command {
         Command::Create { name, scopes, namespace, expires_at, server } => {
@@ -75,19 +65,20 @@ pub(super) fn run(options: &GlobalOptions, command: &Command) -> Done {
                 body["expires_at"] = json!(expires_at);
             }
             let made = server.reach(options, true)?;
-            let made = made.ask(ask("POST", "/v1/keys".to_string(), Some(body)))?;
+            let made = made.ask(Ask::json("POST", "/v1/keys", Some(&body)))?;
             printer::one(options, &made, &MADE);
         }
         Command::List { server } => list(options, &server.reach(options, false)?)?,
         Command::Rotate { id, grace_seconds, server } => {
             let body = grace_seconds.map(|seconds| json!({ "grace_seconds": seconds }));
             let rotated = server.reach(options, false)?;
-            let rotated = rotated.ask(ask("POST", format!("/v1/keys/{id}/rotate"), body))?;
+            let rotated =
+                rotated.ask(Ask::json("POST", format!("/v1/keys/{id}/rotate"), body.as_ref()))?;
             printer::one(options, &rotated, &MADE);
         }
         Command::Revoke { id, server } => {
             let revoked = server.reach(options, false)?;
-            let revoked = revoked.ask(ask("DELETE", format!("/v1/keys/{id}"), None))?;
+            let revoked = revoked.ask(Ask::json("DELETE", format!("/v1/keys/{id}"), None))?;
             printer::one(options, &revoked, &LIST);
         }
     }
@@ -99,7 +90,7 @@ fn list(options: &GlobalOptions, reach: &Reach) -> crate::error::Result<()> {
     let mut rows: Vec<Value> = Vec::new();
     let mut cursor = String::new();
     loop {
-        let mut page = ask("GET", "/v1/keys".to_string(), None);
+        let mut page = Ask::json("GET", "/v1/keys", None);
         page.query = format!("limit=1000&cursor={cursor}");
         let page = reach.ask(page)?;
         rows.extend(page["results"].as_array().into_iter().flatten().cloned());

@@ -45,6 +45,18 @@ pub(super) struct Ask {
     pub(super) body: Vec<u8>,
 }
 
+impl Ask {
+    pub(super) fn json(method: &str, path: impl Into<String>, body: Option<&Value>) -> Ask {
+        Ask {
+            method: method.to_string(),
+            path: path.into(),
+            content_type: "application/json",
+            body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+            ..Ask::default()
+        }
+    }
+}
+
 pub(super) enum Reach {
     Here { api: Box<Api>, operator: String, _app: Box<App> },
     There { client: Client, key: Option<String> },

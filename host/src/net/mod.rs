@@ -13,16 +13,7 @@ pub use guard::{Guard, Lookup};
 
 /// An error with what caused it, where that says more, in so many bytes at most.
 pub fn chain(error: &dyn std::error::Error, bytes_max: usize) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        next = error.source();
-    }
+    let mut text = crate::error::chain(error);
     text.truncate(text.floor_char_boundary(bytes_max));
     text
 }

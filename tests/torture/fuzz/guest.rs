@@ -75,7 +75,7 @@ pub(crate) fn scripted(description: &str, configure: &Configure) -> Vec<u8> {
         Configure::Description => "(call $reset) (i32.const 0)",
         Configure::Parameters => echo,
     };
-    let text = TEMPLATE
+    let text = format!("{TEMPLATE}{EXPORTED}")
         .replace("LENGTH", &length)
         .replace("BYTES", &bytes)
         .replace("STEPS", &steps)
@@ -189,7 +189,10 @@ const TEMPLATE: &str = r#"(component
         (export "fixed" (func $fixed))
         (export "push" (func $push))
         (export "reject" (func $reject))
-        (export "write" (func $write))))))
+        (export "write" (func $write))))))"#;
+
+/// The end of a component's text: the functions of its core instance `$i` as the contract has them.
+pub(crate) const EXPORTED: &str = r#"
 (func $describe (result string) (canon lift (core func $i "describe") (memory $bytes)))
 (func $configure (param "parameters" string) (result (result string (error string)))
     (canon lift (core func $i "configure") (memory $bytes) (realloc $realloc)))

@@ -8,6 +8,7 @@
 //! fields of the component, `given` and `imports` what the main module gets of them; `http` and the
 //! like (empty) an interface that is imported, too.
 
+use super::super::fuzz::guest::EXPORTED;
 use std::fmt::Write;
 
 /// What an extractor of the shell says of itself; a text may say otherwise.
@@ -290,19 +291,3 @@ fn short(interface: &str, function: &str) -> String {
         (_, None) => format!("{interface}-{function}"),
     }
 }
-
-const EXPORTED: &str = r#"
-(func $describe (result string) (canon lift (core func $i "describe") (memory $bytes)))
-(func $configure (param "parameters" string) (result (result string (error string)))
-    (canon lift (core func $i "configure") (memory $bytes) (realloc $realloc)))
-(func $run (param "input" (borrow $batch)) (param "output" (borrow $sink))
-    (result (result (error string)))
-    (canon lift (core func $i "run") (memory $bytes) (realloc $realloc)))
-(func $embed-query (param "text" string) (result (result string (error string)))
-    (canon lift (core func $i "embed-query") (memory $bytes) (realloc $realloc)))
-(instance $extractor
-    (export "describe" (func $describe))
-    (export "configure" (func $configure))
-    (export "run" (func $run))
-    (export "embed-query" (func $embed-query)))
-(export "quarry:extractor/extractor@0.1.0" (instance $extractor)))"#;

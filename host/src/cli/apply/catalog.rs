@@ -27,14 +27,7 @@ pub struct Catalog {
 }
 
 fn ask(method: &str, path: String, namespace: Option<&str>, body: Option<&Value>) -> Ask {
-    Ask {
-        method: method.to_string(),
-        path,
-        namespace: namespace.map(str::to_string),
-        content_type: "application/json",
-        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
-        ..Ask::default()
-    }
+    Ask { namespace: namespace.map(str::to_string), ..Ask::json(method, path, body) }
 }
 
 /// Collections in the order they are made; the field of an error is a pointer into the pipeline.

@@ -9,19 +9,9 @@ use serde_json::{Value, json};
 /// Of a page of a list.
 const PAGE: u64 = 500;
 
-pub(super) fn ask(method: &str, path: String, body: Option<Value>) -> Ask {
-    Ask {
-        method: method.to_string(),
-        path,
-        content_type: "application/json",
-        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
-        ..Ask::default()
-    }
-}
-
 /// The batch, as the API shows it.
 pub(super) fn batch(reach: &Reach, id: &str) -> Result<Value> {
-    reach.ask(ask("GET", format!("/v1/batches/{}", encoded(id)), None))
+    reach.ask(Ask::json("GET", format!("/v1/batches/{}", encoded(id)), None))
 }
 
 /// A request about the batch that the API has below its bucket.
@@ -29,7 +19,8 @@ fn below(reach: &Reach, id: &str, method: &str, rest: &str, body: Option<Value>)
     let batch = batch(reach, id)?;
     let text = |field: &str| batch[field].as_str().unwrap_or_default().to_string();
     let (bucket, id) = (encoded(&text("bucket_id")), encoded(&text("batch_id")));
-    let mut ask = ask(method, format!("/v1/buckets/{bucket}/batches/{id}{rest}"), body);
+    let mut ask =
+        Ask::json(method, format!("/v1/buckets/{bucket}/batches/{id}{rest}"), body.as_ref());
     ask.namespace = Some(text("namespace_id"));
     Ok(ask)
 }
@@ -43,7 +34,7 @@ pub(super) fn list(options: &GlobalOptions, reach: &Reach) -> Result<()> {
         if let Some(cursor) = cursor {
             body["cursor"] = cursor;
         }
-        let mut page = reach.ask(ask("POST", "/v1/batches/list".to_string(), Some(body)))?;
+        let mut page = reach.ask(Ask::json("POST", "/v1/batches/list", Some(&body)))?;
         if let Some(results) = page["results"].as_array_mut() {
             all.append(results);
         }
@@ -94,7 +85,7 @@ pub(super) fn cancel(
     id: &str,
     discard: bool,
 ) -> Result<()> {
-    let mut request = ask("POST", format!("/v1/batches/{}/cancel", encoded(id)), None);
+    let mut request = Ask::json("POST", format!("/v1/batches/{}/cancel", encoded(id)), None);
     request.query = format!("discard={discard}");
     reach.ask(request)?;
     get(options, reach, id)

@@ -88,22 +88,12 @@ fn limit(text: &str) -> std::result::Result<(String, u64), String> {
     Ok((name.to_string(), value.parse().map_err(|_| "write NAME=NUMBER")?))
 }
 
-fn ask(method: &str, path: String, body: Option<Value>) -> Ask {
-    Ask {
-        method: method.to_string(),
-        path,
-        content_type: "application/json",
-        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
-        ..Ask::default()
-    }
-}
-
 fn path(extractor: &str) -> String {
     format!("/v1/extractors/{extractor}/grants")
 }
 
 fn granted(reach: &Reach, extractor: &str) -> Result<Grants> {
-    let found = reach.ask(ask("GET", path(extractor), None))?;
+    let found = reach.ask(Ask::json("GET", path(extractor), None))?;
     serde_json::from_value(found["grants"].clone())
         .context(Code::Internal, || "the answer is no grant".to_string())
 }
@@ -111,7 +101,7 @@ fn granted(reach: &Reach, extractor: &str) -> Result<Grants> {
 pub(super) fn list(options: &GlobalOptions, arguments: &ListArguments) -> Done {
     let reach = arguments.server.reach(options, false)?;
     if arguments.audit {
-        let events = reach.ask(ask("GET", "/v1/grant-events".to_string(), None))?;
+        let events = reach.ask(Ask::json("GET", "/v1/grant-events", None))?;
         let mut rows = events["results"].as_array().cloned().unwrap_or_default();
         if let Some(wanted) = &arguments.extractor {
             let of = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_string();
@@ -124,11 +114,11 @@ pub(super) fn list(options: &GlobalOptions, arguments: &ListArguments) -> Done {
     }
     match &arguments.extractor {
         Some(extractor) => {
-            let found = reach.ask(ask("GET", path(extractor), None))?;
+            let found = reach.ask(Ask::json("GET", path(extractor), None))?;
             printer::one(options, &found, &GRANTED);
         }
         None => {
-            let found = reach.ask(ask("GET", "/v1/grants".to_string(), None))?;
+            let found = reach.ask(Ask::json("GET", "/v1/grants", None))?;
             let rows = found["results"].as_array().cloned().unwrap_or_default();
             printer::list(options, &rows, &LIST);
         }
@@ -172,7 +162,7 @@ pub(super) fn revoke(options: &GlobalOptions, arguments: &RevokeArguments) -> Do
 }
 
 fn put(options: &GlobalOptions, reach: &Reach, extractor: &str, grants: &Grants) -> Done {
-    let now = reach.ask(ask("PUT", path(extractor), Some(json!(grants))))?;
+    let now = reach.ask(Ask::json("PUT", path(extractor), Some(&json!(grants))))?;
     printer::one(options, &now, &GRANTED);
     Ok(DONE)
 }
