@@ -1,4 +1,6 @@
-"""Follows batches by webhook: registers one, prints every event, ends with the first batch's end.
+"""Follows batches by webhook: registers one, prints every event, and ends when it has heard all of a
+batch that began after that. Messages may come in any order: the sequence numbers of a batch have no
+gaps, so the number of its last event says how many there are.
 
 Whether a message is genuine is checked with the public `standardwebhooks` library, which has no
 code in common with Quarry. A server that listens on this machine only sends to this machine only
@@ -47,6 +49,8 @@ def call(method, path, body=None):
 def receiver(secret, events, stop):
     """A handler that takes genuine messages, and each of them once."""
     seen = set()
+    # Of each batch: the sequence numbers heard, and its last one with what it was.
+    heard, last = {}, {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -66,8 +70,12 @@ def receiver(secret, events, stop):
                 return
             seen.add(headers["webhook-id"])
             print(f"verified {message['type']} {json.dumps(message['data'])}", flush=True)
+            batch = message["subject"]
+            heard.setdefault(batch, set()).add(message["sequence"])
             if message["type"] in ENDS:
-                events.append(message["type"])
+                last[batch] = (message["sequence"], message["type"])
+            if batch in last and len(heard[batch]) >= last[batch][0]:
+                events.append(last[batch][1])
                 stop.set()
 
         def log_message(self, *_):
@@ -91,7 +99,7 @@ def main():
         "/v1/organizations/webhooks",
         {
             "webhook_name": "watch",
-            "event_types": ["collection.documents.written", *ENDS],
+            "event_types": ["*"],
             "channels": [{"channel": "webhook", "configs": config}],
         },
     )
