@@ -20,8 +20,7 @@ impl Control {
     /// Takes up what has ended: failed rows, or everything from a tier on. `None`: there was
     /// nothing to do.
     pub fn redo_batch(&self, id: &BatchId, redo: Redo) -> Result<(Option<Task>, Redone)> {
-        let _lock = self.locks.hold(id.as_str());
-        let view = self.batch(id.as_str())?;
+        let (_lock, view) = self.settled(id)?;
         check_ended(&view)?;
         self.take_up(view, redo)
     }
@@ -29,8 +28,7 @@ impl Control {
     /// A draft again, which runs everything from the tier on once it is submitted. Nothing of the
     /// last run is touched before that.
     pub fn prepare_again(&self, id: &BatchId, tier: usize) -> Result<BatchView> {
-        let _lock = self.locks.hold(id.as_str());
-        let view = self.batch(id.as_str())?;
+        let (_lock, view) = self.settled(id)?;
         check_ended(&view)?;
         if let Some(record) = &view.record {
             self.engine.manifest(record)?.plan.check_tier(tier)?;
@@ -110,8 +108,8 @@ impl Control {
 }
 
 fn check_ended(view: &BatchView) -> Result<()> {
-    match view.running.is_some() || !view.status().is_terminal() {
-        true => Err(illegal(view.status(), "be taken up again")),
-        false => Ok(()),
+    match view.status().is_terminal() {
+        true => Ok(()),
+        false => Err(illegal(view.status(), "be taken up again")),
     }
 }

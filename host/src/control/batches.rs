@@ -11,7 +11,7 @@ use crate::store::catalog::{
 use crate::store::{BatchRecord, Op, Store};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 /// Objects of one batch at most; more come as a manifest.
 pub const BATCH_OBJECTS_MAX: u64 = 1_000_000;
@@ -228,6 +228,22 @@ impl Control {
         self.view(found.ok_or_else(|| not_found("batch", id))?)
     }
 
+    /// The batch and its lock. Between the commit that ends a batch and the end of the thread that
+    /// ran it nothing happens any more, but a run that came then would find it on the board.
+    pub(super) fn settled(&self, id: &BatchId) -> Result<(MutexGuard<'_, ()>, BatchView)> {
+        loop {
+            let lock = self.locks.hold(id.as_str());
+            let view = self.batch(id.as_str())?;
+            match &view.running {
+                Some(running) if view.status().is_terminal() => {
+                    drop(lock);
+                    self.dispatch.wait_for(running);
+                }
+                _ => return Ok((lock, view)),
+            }
+        }
+    }
+
     /// Those of a namespace, of one bucket where it is named; oldest first.
     pub fn batches(&self, namespace: &Namespace, bucket: Option<&Bucket>) -> Result<Vec<Batch>> {
         let wanted = |batch: &Batch| {
@@ -389,8 +405,7 @@ impl Control {
     /// Forgets the batch; its documents stay, and so do its files as long as the engine needs them
     /// (see [`crate::engine::Engine::forget`]). One that runs has to be canceled first.
     pub fn delete_batch(&self, id: &BatchId) -> Result<()> {
-        let _lock = self.locks.hold(id.as_str());
-        let view = self.batch(id.as_str())?;
+        let (_lock, view) = self.settled(id)?;
         if view.running.is_some() || matches!(view.status(), BatchStatus::Processing) {
             let error = illegal(view.status(), "be deleted");
             return Err(error.hint("cancel it first"));

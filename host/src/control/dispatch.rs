@@ -59,6 +59,15 @@ impl Dispatch {
         self.lock().running.values().cloned().collect()
     }
 
+    /// Waits until this run has left the board.
+    pub fn wait_for(&self, running: &Arc<Running>) {
+        let on_board = |board: &mut Board| {
+            let found = board.running.get(&running.batch);
+            found.is_some_and(|found| Arc::ptr_eq(found, running))
+        };
+        drop(self.changed.wait_while(self.lock(), on_board));
+    }
+
     pub fn batches_max(&self) -> usize {
         self.lock().batches_max
     }

@@ -25,6 +25,7 @@ const MARKED_AT_ONCE: usize = 250;
 impl Control {
     pub(super) fn work(&self, queued: &str, batch: &Batch, running: &Running) -> Result<()> {
         let id = &batch.id;
+        let Some(batch) = &self.still_queued(queued, batch)? else { return Ok(()) };
         let begun = self.engine.store.batch(id).ok();
         let ended = begun.as_ref().is_some_and(|record| record.status.is_terminal());
         if !ended {
@@ -50,6 +51,16 @@ impl Control {
             }
         }
         self.conclude(queued, batch)
+    }
+
+    /// The batch as it is now. It may have been canceled or deleted between the look at the queue
+    /// and its place on the board; from here on, whoever ends it finds it there.
+    fn still_queued(&self, queued: &str, batch: &Batch) -> Result<Option<Batch>> {
+        let _lock = self.locks.hold(batch.id.as_str());
+        match self.engine.store.find::<Queued>(queued)? {
+            Some(_) => self.engine.store.find(batch.id.as_str()),
+            None => Ok(None),
+        }
     }
 
     fn prepare(&self, batch: &Batch, _running: &Running) -> Result<()> {

@@ -126,6 +126,24 @@ fn everything_from_a_tier_on_runs_again_when_it_is_resubmitted() {
 }
 
 #[test]
+fn a_batch_is_taken_up_again_or_deleted_the_moment_it_has_ended() {
+    let story = Story::new();
+    let batch = story.draft(&story.objects(&["one"]));
+    story.submit(&batch);
+    for _ in 0..25 {
+        story.ended(&batch);
+        story.bed.post(&format!("{batch}/resubmit?from_tier=1"), Value::Null).ok();
+    }
+    assert_eq!(story.ended(&batch)["retry_count"], 25);
+    for _ in 0..25 {
+        let batch = story.draft(&story.objects(&["two"]));
+        story.submit(&batch);
+        story.ended(&batch);
+        story.bed.call("DELETE", &batch, Value::Null).ok();
+    }
+}
+
+#[test]
 fn documents_say_how_they_were_made_when_they_are_asked_to() {
     let story = Story::new();
     let batch = story.draft(&story.objects(&["one"]));
