@@ -151,6 +151,8 @@ export interface Given<
   readonly memoryBytes?: number;
   /** What the extractor asks for; given only when the operator grants it. */
   readonly capabilities?: readonly string[];
+  /** The same row may give other documents another time: none are taken from an earlier batch. */
+  readonly varies?: boolean;
   /** Builds an instance, or throws an error that names the parameter that is wrong. */
   create(parameters: Parameters<P>): Instance<Row<I>, Document<O>>;
 }

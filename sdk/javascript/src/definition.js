@@ -20,6 +20,7 @@ export class Definition {
     this.outputs = given.outputs ?? {};
     this.position = given.position ?? null;
     this.capabilities = given.capabilities ?? [];
+    this.varies = given.varies ?? false;
     this.memoryBytes = given.memoryBytes;
     this.create = given.create;
     check(this);

@@ -55,6 +55,7 @@ export function describe(definition, outputs, queries) {
     position: definition.position,
     parameters: schemaOf(definition.parameters),
     capabilities: definition.capabilities,
+    deterministic: !definition.varies,
     memory_bytes: definition.memoryBytes ?? MEMORY_BYTES_DEFAULT,
     queries,
   };

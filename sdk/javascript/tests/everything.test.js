@@ -118,6 +118,7 @@ test("a description follows from the declarations", () => {
   });
   assert.equal(description.position, "ordinal");
   assert.equal(description.memory_bytes, 40 << 20);
+  assert.equal(description.deterministic, false);
   assert.equal(description.queries, true);
   assert.equal(description.parameters.properties.dimension.maximum, 100);
   assert.equal(description.parameters.additionalProperties, false);

@@ -50,6 +50,7 @@ class Description:
         self._vectors: dict[str, tuple[int, Distance]] = {}
         self._position: str | None = None
         self._capabilities: list[str] = []
+        self._deterministic = True
         self._memory_bytes = MEMORY_BYTES_DEFAULT
 
     def vector(self, field: str, dimension: int, distance: Distance | str) -> Description:
@@ -87,6 +88,14 @@ class Description:
     def capability(self, name: str) -> Description:
         """Asks for a capability. It is given only when the operator grants it."""
         self._capabilities.append(name)
+        return self
+
+    def varies(self) -> Description:
+        """Says that the same row under the same parameters may give other documents the next time.
+
+        Its documents are made anew in every batch, never taken from an earlier one.
+        """
+        self._deterministic = False
         return self
 
     def dimension_of(self, field: str) -> int:
@@ -127,6 +136,7 @@ class Description:
             "position": self._position,
             "parameters": self.parameters,
             "capabilities": self._capabilities,
+            "deterministic": self._deterministic,
             "memory_bytes": self._memory_bytes,
             "queries": self._queries,
         }

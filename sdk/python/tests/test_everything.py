@@ -141,6 +141,7 @@ class Descriptions(unittest.TestCase):
         )
         self.assertEqual(found["position"], "ordinal")
         self.assertEqual(found["memory_bytes"], 40 << 20)
+        self.assertIs(found["deterministic"], False)
         self.assertTrue(found["queries"])
         json.dumps(found)
 

@@ -95,6 +95,7 @@ pub struct Description {
     pub(crate) position: Option<String>,
     pub(crate) parameters: Value,
     pub(crate) capabilities: Vec<String>,
+    pub(crate) deterministic: bool,
     pub(crate) memory_bytes: u64,
     pub(crate) queries: bool,
 }
@@ -124,6 +125,7 @@ impl Description {
             position: None,
             parameters: schemars::schema_for!(E::Parameters).to_value(),
             capabilities: Vec::new(),
+            deterministic: true,
             memory_bytes: MEMORY_BYTES_DEFAULT,
             queries: false,
         }
@@ -178,6 +180,13 @@ impl Description {
     /// or `assets`. It is given only when the operator grants it.
     pub fn capability(&mut self, name: &str) -> &mut Self {
         self.capabilities.push(name.to_owned());
+        self
+    }
+
+    /// Says that the same row under the same parameters may give other documents the next time: its
+    /// documents are made anew in every batch, never taken from an earlier one.
+    pub fn varies(&mut self) -> &mut Self {
+        self.deterministic = false;
         self
     }
 

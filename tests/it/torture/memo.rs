@@ -89,6 +89,17 @@ fn without_memo_everything_is_extracted_again() {
 }
 
 #[test]
+fn what_varies_is_extracted_again() {
+    let work = tempfile::tempdir().unwrap();
+    let world = World::new(work.path()).unwrap();
+    world.deterministic.store(false, Ordering::Relaxed);
+    let (first, before) = run(&world, &rows(10));
+    let (second, sites) = run(&world, &rows(10));
+    assert_eq!(count(&sites, GUEST), count(&before, GUEST));
+    assert_eq!(second.collections[0].funnel, first.collections[0].funnel);
+}
+
+#[test]
 fn a_changed_row_is_extracted_with_what_descends_from_it_and_nothing_else() {
     let work = tempfile::tempdir().unwrap();
     let world = World::new(work.path()).unwrap();

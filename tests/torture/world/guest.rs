@@ -26,7 +26,11 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    pub(crate) fn new(faults: Arc<Faults>, healed: Arc<AtomicBool>) -> Result<Split> {
+    pub(crate) fn new(
+        faults: Arc<Faults>,
+        healed: Arc<AtomicBool>,
+        deterministic: bool,
+    ) -> Result<Split> {
         let description = json!({
             "name": "split",
             "version": "1.0.0",
@@ -35,7 +39,8 @@ impl Split {
                 { "name": "text", "type": "utf8" },
                 { "name": "shape", "type": "dense", "dimension": 2, "distance": "dot" }
             ],
-            "parameters": { "type": "object" }
+            "parameters": { "type": "object" },
+            "deterministic": deterministic,
         });
         let description = serde_json::from_value(description)
             .map_err(|error| Error::internal("the description does not fit").source(error))?;

@@ -69,6 +69,8 @@ pub(crate) struct World {
     healed: Arc<AtomicBool>,
     /// Whether batches take what earlier ones made.
     pub(crate) memo: AtomicBool,
+    /// Whether the extractor says that it makes the same of the same row.
+    pub(crate) deterministic: AtomicBool,
     pipeline: Pipeline,
 }
 
@@ -86,6 +88,7 @@ impl World {
             sink: Arc::default(),
             healed: Arc::default(),
             memo: AtomicBool::new(true),
+            deterministic: AtomicBool::new(true),
             pipeline: Pipeline::parse(PIPELINE)?,
         })
     }
@@ -133,7 +136,8 @@ impl World {
         let objects = Objects { memory: self.memory.clone(), faults: self.faults.clone() };
         let runtime = self.runtime.handle().clone();
         let sink = ModelSink { disk: self.sink.clone(), faults: self.faults.clone() };
-        let split = Split::new(self.faults.clone(), self.healed.clone())?;
+        let deterministic = self.deterministic.load(Ordering::Relaxed);
+        let split = Split::new(self.faults.clone(), self.healed.clone(), deterministic)?;
         Ok(Engine {
             env: self.env.clone(),
             store: Arc::new(store),

@@ -53,6 +53,7 @@ export default extractor({
   },
   position: "ordinal",
   memoryBytes: 40 << 20,
+  varies: true,
   create({ weight, refuse }) {
     if (refuse) throw new Error("parameter `refuse`: as asked for");
 

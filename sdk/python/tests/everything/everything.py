@@ -90,7 +90,7 @@ class Everything(Extractor[Parameters, Row, Document]):
         else:
             description.vector("dense", dimension, Distance.COSINE)
             description.vector("tokens", dimension, "euclid")
-        description.position("ordinal").memory_bytes(40 << 20)
+        description.position("ordinal").memory_bytes(40 << 20).varies()
 
     def extract(self, row: Row, documents: Documents[Document]) -> None:
         if row.name == "reject":

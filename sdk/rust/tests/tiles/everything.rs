@@ -63,7 +63,7 @@ impl Extractor for Everything {
     }
 
     fn describe(&self, description: &mut Description) {
-        description.position("copy");
+        description.position("copy").varies();
         if self.0.scalars_only {
             description.omit("dense").omit("sparse").omit("multi");
         } else if self.0.dimension > 0 {

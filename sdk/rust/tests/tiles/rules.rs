@@ -53,6 +53,7 @@ fn the_description_has_what_the_schema_asks_for() {
     );
     assert_eq!(description["inputs"][3]["type"], "blob");
     assert_eq!(description["inputs"][6]["required"], false);
+    assert_eq!(description["deterministic"], false);
     assert_eq!(
         description["outputs"][8],
         json!({
