@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 /// How long each watcher waits between two reads.
 const READ_EVERY: Duration = Duration::from_millis(500);
-/// How often the end is looked for in any run; nothing beside the reads that are measured.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 const P99_MAX: Duration = Duration::from_millis(10);
 const LOSS_MAX: f64 = 0.03;
 
 /// One run of the batch.
 struct Run {
     wall: Duration,
+    /// Processor time of the server, from its start.
+    cpu_s: f64,
     /// Sorted.
     reads: Vec<Duration>,
 }
@@ -35,23 +35,37 @@ pub(crate) fn run(options: &Options, manifest: &Path) -> Result<()> {
     // The first one compiles the extractors and is not counted.
     batch(options, manifest, 0)?;
     for round in 0..options.repeat.max(1) {
-        alone.push(batch(options, manifest, 0)?);
-        watched.push(batch(options, manifest, options.watchers)?);
-        eprintln!("round {} done", round + 1);
+        // Whoever comes second finds the disk busy with what the first has left.
+        let mut order = [0, options.watchers];
+        order.rotate_left(round % 2);
+        for watchers in order {
+            let runs = if watchers == 0 { &mut alone } else { &mut watched };
+            runs.push(batch(options, manifest, watchers)?);
+        }
+        let shown = |runs: &[Run]| {
+            let last = runs.last().map(|run| (run.wall.as_secs_f64(), run.cpu_s));
+            last.map_or_else(String::new, |(wall, cpu)| format!("{wall:.2} s ({cpu:.2} CPU s)"))
+        };
+        eprintln!("round {}: alone {}, watched {}", round + 1, shown(&alone), shown(&watched));
     }
-    let middle = |runs: &[Run]| {
-        let mut walls: Vec<f64> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
-        walls.sort_by(f64::total_cmp);
-        walls[walls.len() / 2]
+    let middle = |runs: &[Run], of: fn(&Run) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
     };
-    let (plain, busy) = (middle(&alone), middle(&watched));
+    let [plain, busy] = [&alone, &watched].map(|runs| middle(runs, |run| run.wall.as_secs_f64()));
+    let [plain_cpu, busy_cpu] = [&alone, &watched].map(|runs| middle(runs, |run| run.cpu_s));
     let mut reads: Vec<Duration> = watched.into_iter().flat_map(|run| run.reads).collect();
     reads.sort();
     ensure!(reads.len() >= 100, "{} reads are too few to speak of", reads.len());
     let at = |share: f64| reads[((reads.len() - 1) as f64 * share) as usize];
     let rows = options.rows as f64;
-    println!("alone    {plain:>8.2} s {:>10.0} rows/s", rows / plain);
-    println!("watched  {busy:>8.2} s {:>10.0} rows/s, {} reads", rows / busy, reads.len());
+    println!("alone    {plain:>8.2} s {:>10.0} rows/s {plain_cpu:>8.2} CPU s", rows / plain);
+    println!(
+        "watched  {busy:>8.2} s {:>10.0} rows/s {busy_cpu:>8.2} CPU s, {} reads",
+        rows / busy,
+        reads.len()
+    );
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     println!(
         "GET batch: p50 {:.2} ms, p99 {:.2} ms, at most {:.2} ms",
@@ -77,19 +91,24 @@ fn batch(options: &Options, manifest: &Path, readers: usize) -> Result<Run> {
     let started = Instant::now();
     let over = AtomicBool::new(false);
     let run = std::thread::scope(|scope| -> Result<Run> {
-        let read = || -> Result<Vec<Duration>> {
+        let (server, path, over) = (&server, &path, &over);
+        let read = move |first: Duration| -> Result<Vec<Duration>> {
             let mut connection = server.connect()?;
             let mut times = Vec::new();
+            std::thread::park_timeout(first);
             while !over.load(Ordering::Relaxed) {
                 let asked = Instant::now();
-                connection.call("GET", &path, None)?;
+                connection.call("GET", path, None)?;
                 times.push(asked.elapsed());
                 std::thread::park_timeout(READ_EVERY.saturating_sub(asked.elapsed()));
             }
             Ok(times)
         };
-        let readers: Vec<_> = (0..readers).map(|_| scope.spawn(read)).collect();
-        let ended = end(&mut connection, &path, documents);
+        // Not in step: ten programs that know nothing of each other.
+        let first = |reader: u32| READ_EVERY * reader / (readers as u32).max(1);
+        let readers: Vec<_> =
+            (0..readers as u32).map(|at| scope.spawn(move || read(first(at)))).collect();
+        let ended = server.connect().and_then(|watching| watching.until_end(path));
         let wall = started.elapsed();
         over.store(true, Ordering::Relaxed);
         let mut reads = Vec::new();
@@ -97,8 +116,9 @@ fn batch(options: &Options, manifest: &Path, readers: usize) -> Result<Run> {
             reads.extend(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
         }
         ended?;
+        check(&mut connection, path, documents)?;
         reads.sort();
-        Ok(Run { wall, reads })
+        Ok(Run { wall, cpu_s: server.cpu_s()?, reads })
     })?;
     drop(server);
     Ok(run)
@@ -150,24 +170,17 @@ fn submit(connection: &mut Connection, manifest: &Path) -> Result<(String, Optio
     Ok((path, rows.and_then(Expected::of).map(|expected| expected.documents)))
 }
 
-/// Waits for the end and checks it.
-fn end(connection: &mut Connection, path: &str, documents: Option<u64>) -> Result<()> {
-    loop {
-        let batch = connection.call("GET", path, None)?;
-        match batch["status"].as_str().unwrap_or_default() {
-            "QUEUED" | "PROCESSING" => std::thread::park_timeout(LOOK_EVERY),
-            "COMPLETED" => {
-                let tiers = batch["tier_tasks"].as_array();
-                let last = tiers.and_then(|tiers| tiers.last()).context("it has no tiers")?;
-                let written = last["documents_written"].as_u64();
-                if documents.is_some() && written != documents {
-                    bail!("{written:?} documents were written, {documents:?} were expected");
-                }
-                return Ok(());
-            }
-            _ => bail!("the batch ended as {batch}"),
-        }
+/// Whether it made what it had to.
+fn check(connection: &mut Connection, path: &str, documents: Option<u64>) -> Result<()> {
+    let batch = connection.call("GET", path, None)?;
+    ensure!(batch["status"] == "COMPLETED", "the batch ended as {batch}");
+    let tiers = batch["tier_tasks"].as_array();
+    let last = tiers.and_then(|tiers| tiers.last()).context("it has no tiers")?;
+    let written = last["documents_written"].as_u64();
+    if documents.is_some() && written != documents {
+        bail!("{written:?} documents were written, {documents:?} were expected");
     }
+    Ok(())
 }
 
 struct Server {
@@ -193,6 +206,17 @@ impl Server {
         Ok(Server { address: address.to_string(), child })
     }
 
+    /// User and system time so far.
+    fn cpu_s(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold spaces: the 14th and 15th field of all.
+        let fields = stat.rsplit_once(')').context("no name in stat")?.1.split_whitespace();
+        let ticks = fields.skip(11).take(2).map(str::parse::<f64>);
+        // SAFETY: a number that the system knows.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
+        Ok(ticks.sum::<Result<f64, _>>()? / per_second)
+    }
+
     fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(&self.address)?;
         stream.set_nodelay(true)?;
@@ -215,6 +239,22 @@ struct Connection {
 }
 
 impl Connection {
+    /// Reads the events of a batch to the last one, which comes as soon as it has ended.
+    fn until_end(mut self, path: &str) -> Result<()> {
+        let id = path.rsplit('/').next().unwrap_or_default();
+        let head =
+            format!("GET /v1/batches/{id}/events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        self.stream.get_mut().write_all(head.as_bytes())?;
+        let mut line = String::new();
+        while self.stream.read_line(&mut line)? > 0 {
+            if line.trim_end() == "event: end" {
+                return Ok(());
+            }
+            line.clear();
+        }
+        bail!("the events of {path} broke off")
+    }
+
     fn call(&mut self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
 use futures::{Stream, StreamExt};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -255,38 +256,37 @@ impl Shared {
             }
         };
         request.body = read(body, bytes_max).await?;
-        let request = Arc::new(request);
         loop {
-            let permit = match alive {
-                true => None,
-                false => Some(self.requests.clone().acquire_owned().await),
-            };
-            let (api, given) = (self.api.clone(), request.clone());
-            let begun = tokio::task::spawn_blocking(move || {
-                // Until the work has ended, even if whoever asked for it has gone.
-                let _permit = permit;
-                api.begin(&given)
-            });
-            match begun.await {
-                Ok(Begun::Answered(response)) if live::is_stream(&response) => {
+            match self.work(&request, alive).await? {
+                Begun::Answered(response) if live::is_stream(&response) => {
                     let Ok(permit) = self.streams.clone().try_acquire_owned() else {
                         let message = "too many are watching already";
                         return Err(Error::new(Code::TooMany, message));
                     };
-                    let (api, request) = (self.api.clone(), Request::clone(&request));
-                    let first = response.clone();
+                    let (api, first) = (self.api.clone(), response.clone());
                     return Ok((response, Some(live::body(api, request, first, permit))));
                 }
-                Ok(Begun::Answered(response)) => return Ok((response, None)),
-                Ok(Begun::Elsewhere(waiting)) => {
+                Begun::Answered(response) => return Ok((response, None)),
+                Begun::Elsewhere(waiting) => {
                     if let Some(response) = waiting.answer().await {
                         return Ok((response, None));
                     }
                 }
-                // The panic itself was printed where it happened.
-                Err(_) => return Err(Error::internal("an operation panicked")),
             }
         }
+    }
+
+    /// In this thread: while batches take all processors, another one would have to wait for its
+    /// turn, and this one again for the answer. The runtime goes on with threads that it has left.
+    async fn work(&self, request: &Request, alive: bool) -> Result<Begun> {
+        let _permit = match alive {
+            true => None,
+            false => Some(self.requests.acquire().await),
+        };
+        let begin = AssertUnwindSafe(|| self.api.begin(request));
+        tokio::task::block_in_place(|| catch_unwind(begin))
+            // The panic itself was printed where it happened.
+            .map_err(|_| Error::internal("an operation panicked"))
     }
 
     fn queue(&self) -> Result<Waits<'_>> {

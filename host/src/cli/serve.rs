@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const SECRET_VARIABLE: &str = "QUARRY_WEBHOOK_SECRET";
@@ -108,7 +108,7 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let settings =
         Settings { keys_required: config.keys_required, operator: Some(operator.clone()), rate };
     let api = Arc::new(Api::new(control.clone(), settings));
-    let ended = app.runtime().block_on(async {
+    let ended = requests_runtime()?.block_on(async {
         let signals = Signals::listen()?;
         let server = Server::bind(api, &listening(&config)).await?;
         let address = reachable(server.address());
@@ -135,6 +135,17 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
         std::process::exit(DONE.into());
     }
     Ok(DONE)
+}
+
+/// Requests have threads of their own: those of the engine's runtime are started by whoever needs
+/// one, and one that a batch has started stands back with it ([`crate::env::stand_back`]).
+fn requests_runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("requests")
+        .enable_all()
+        .build()
+        .context(Code::Unavailable, || "can not start the threads for requests".to_string())
 }
 
 /// Signs what goes to the URLs that batches name: no flag, which everybody on the machine sees.
