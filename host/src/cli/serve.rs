@@ -108,7 +108,9 @@ pub(super) fn run(options: &GlobalOptions, arguments: &Arguments) -> Done {
     let settings =
         Settings { keys_required: config.keys_required, operator: Some(operator.clone()), rate };
     let api = Arc::new(Api::new(control.clone(), settings));
-    let ended = requests_runtime()?.block_on(async {
+    // Kept until it is known whether all requests have ended: dropping it waits for them.
+    let requests = requests_runtime()?;
+    let ended = requests.block_on(async {
         let signals = Signals::listen()?;
         let server = Server::bind(api, &listening(&config)).await?;
         let address = reachable(server.address());

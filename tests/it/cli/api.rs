@@ -2,7 +2,8 @@
 
 use crate::support::quarry::{Answer, Bench};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
 /// `quarry serve`, ended with the test.
@@ -36,6 +37,23 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn a_server_that_is_stopped_ends_although_a_request_never_comes_whole() {
+    let bench = Bench::new();
+    let serving = Serving::start(&bench, &["--drain-seconds", "1"]);
+    let address = serving.url.strip_prefix("http://").unwrap();
+    let mut asking = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /v1/buckets HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n\
+         Expect: 100-continue\r\n\r\n{{"
+    );
+    asking.write_all(head.as_bytes()).unwrap();
+    let mut told = String::new();
+    BufReader::new(&asking).read_line(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 100"), "{told}");
+    assert_eq!(serving.stop(), 0);
 }
 
 fn bucket(name: &str) -> String {
