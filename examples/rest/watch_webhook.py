@@ -49,6 +49,8 @@ def call(method, path, body=None):
 def receiver(secret, events, stop):
     """A handler that takes genuine messages, and each of them once."""
     seen = set()
+    # Each message comes in a thread of its own.
+    alone = threading.Lock()
     # Of each batch: the sequence numbers heard, and its last one with what it was.
     heard, last = {}, {}
 
@@ -65,10 +67,14 @@ def receiver(secret, events, stop):
                 return
             self.send_response(204)
             self.end_headers()
+            with alone:
+                self.hear(message, headers["webhook-id"])
+
+        def hear(self, message, identifier):
             # At least once is what is promised: the id tells a second time from a first.
-            if headers["webhook-id"] in seen:
+            if identifier in seen:
                 return
-            seen.add(headers["webhook-id"])
+            seen.add(identifier)
             print(f"verified {message['type']} {json.dumps(message['data'])}", flush=True)
             batch = message["subject"]
             heard.setdefault(batch, set()).add(message["sequence"])

@@ -1,4 +1,4 @@
-use crate::support::api::{Bed, Reply};
+use crate::support::api::{Bed, Reply, random_part};
 use crate::support::live::{Live, send};
 use crate::support::story::Story;
 use quarry::store::Store;
@@ -120,7 +120,7 @@ fn a_secret_is_shown_once_and_never_kept() {
     assert_ne!(second["key"]["key_id"], made["key"]["key_id"]);
     let error = bed.send(request).refused(409);
     assert!(error["message"].as_str().unwrap().contains("secret"), "{error}");
-    let random = secret.split('_').nth(2).unwrap();
+    let random = random_part(secret);
     for entry in bed.app.engine.store.entries() {
         let (key, bytes) = entry.unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains(random), "{key}");

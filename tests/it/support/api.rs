@@ -170,3 +170,10 @@ impl Drop for Bed {
         self.api.control().dispatch.drained_within(std::time::Duration::from_secs(60));
     }
 }
+
+/// What nobody can guess of a key: 43 characters of base64url, `_` among them, before `_` and the
+/// checksum.
+pub(crate) fn random_part(secret: &str) -> &str {
+    let (body, _) = secret.rsplit_once('_').unwrap();
+    &body[body.len() - 43..]
+}
