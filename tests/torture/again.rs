@@ -7,6 +7,7 @@ use super::world::World;
 use super::world::faults::Plan;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 type Rows = Vec<(String, String)>;
 
@@ -27,11 +28,48 @@ fn second() -> Rows {
     rows
 }
 
+/// What the second run is given.
+#[derive(Clone, Copy, PartialEq)]
+enum Given {
+    /// Other rows in part, in another manifest.
+    Changed,
+    /// The very same manifest.
+    Same,
+}
+
+impl Given {
+    fn rows(self) -> Rows {
+        match self {
+            Given::Changed => second(),
+            Given::Same => first(),
+        }
+    }
+
+    /// After the first run.
+    fn begun(self, folder: &Path) -> Result<World> {
+        let world = World::new(folder)?;
+        world.old_manifests.store(self == Given::Same, Ordering::Relaxed);
+        world.batches_min.store(2, Ordering::Relaxed);
+        let manifest = world.manifest("notes", &first())?;
+        let engine = world.open(Plan::Calm)?;
+        world.drive(&engine, &manifest)?;
+        world.close(engine);
+        Ok(world)
+    }
+}
+
 /// `--step N` takes every N-th effect only.
 pub(crate) fn run(torture: &Torture) -> Result<String> {
+    let changed = crash_all(torture, Given::Changed)?;
+    let same = crash_all(torture, Given::Same)?;
+    Ok(format!("a second run over changed rows: {changed}; over the same manifest: {same}"))
+}
+
+fn crash_all(torture: &Torture, given: Given) -> Result<String> {
     let step = torture.number("step", 1).max(1);
-    let calm = begun(&torture.work.join("calm"))?;
-    let manifest = calm.manifest("notes", &second())?;
+    let work = torture.work.join(if given == Given::Same { "same" } else { "changed" });
+    let calm = given.begun(&work.join("calm"))?;
+    let manifest = calm.manifest("notes", &given.rows())?;
     let engine = calm.open(Plan::Calm)?;
     let record = calm.drive(&engine, &manifest)?;
     let sites = calm.faults.sites();
@@ -45,25 +83,16 @@ pub(crate) fn run(torture: &Torture) -> Result<String> {
     for (at, site) in sites.iter().enumerate().step_by(step as usize) {
         for after in [false, true] {
             let effect = at as u64 + 1;
-            let folder = torture.work.join(format!("{effect}-{after}"));
-            effects::crash(&begun(&folder)?, &second(), effect, after, &expected)
+            let folder = work.join(format!("{effect}-{after}"));
+            effects::crash(&given.begun(&folder)?, &given.rows(), effect, after, &expected)
                 .with_context(|| format!("crash at effect {effect}, {site}, after it: {after}"))?;
             std::fs::remove_dir_all(&folder)?;
             crashes += 1;
         }
     }
     Ok(format!(
-        "{} effects of a second run that takes {taken} rows and extracts {made}, {crashes} \
-         crashes: final state equal in all",
+        "{} effects, {taken} rows taken, {made} extracted, {crashes} crashes, final state equal \
+         in all",
         sites.len()
     ))
-}
-
-fn begun(folder: &Path) -> Result<World> {
-    let world = World::new(folder)?;
-    let manifest = world.manifest("notes", &first())?;
-    let engine = world.open(Plan::Calm)?;
-    world.drive(&engine, &manifest)?;
-    world.close(engine);
-    Ok(world)
 }

@@ -133,7 +133,7 @@ impl Finished<'_> {
             return Ok(());
         }
         let dead = self.by_root();
-        let mut seen = HashSet::new();
+        let (mut seen, mut asked) = (HashSet::new(), false);
         for input in flattened.iter().filter(|f| seen.insert(f.bucket)) {
             let collection = collections[input.collection].name.as_str();
             for partition in 0..input.partitions {
@@ -159,10 +159,12 @@ impl Finished<'_> {
                 for at in &written {
                     let name = collections[*at].name.as_str();
                     deleted(*at, sink.delete_stale(namespace, name, &objects, self.run)?);
+                    asked = true;
                 }
             }
         }
-        sink.flush(namespace)
+        // Nothing was written where everything is in place: there is nothing to be made durable.
+        if asked { sink.flush(namespace) } else { Ok(()) }
     }
 
     /// By bucket and number of the tier-0 partition that the rows come from.

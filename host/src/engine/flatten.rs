@@ -25,6 +25,14 @@ pub struct Flattened {
     pub partitions: u32,
 }
 
+impl Flattened {
+    /// Names of its artifacts.
+    pub fn artifacts<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = String> + 'a {
+        let name = plan.collections[self.collection].name.as_str();
+        (0..self.partitions).map(move |number| artifact_name(name, self.source, number))
+    }
+}
+
 /// Name of an artifact in the batch's folder.
 pub fn artifact_name(collection: &str, source: usize, partition: u32) -> String {
     format!("tier-0/{collection}/rows-{source:02}-{partition:05}.parquet")

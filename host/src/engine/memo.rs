@@ -22,8 +22,6 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Raised when the host makes other documents of the same rows: older batches are no memo then.
-const FORMAT: u32 = 1;
 /// Complete batches that are looked at, from the last one back.
 const BATCHES_MAX: usize = 8;
 /// Capabilities that leave an extractor a function of its rows.
@@ -32,7 +30,6 @@ const PURE: [&str; 3] = ["assets", "kernels", "log"];
 /// The batch whose documents may be taken, as `manifest.json` keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memo {
-    format: u32,
     pub batch: BatchId,
     /// Of that batch, when this one was submitted.
     pub run: u64,
@@ -57,22 +54,22 @@ struct Earlier {
 
 impl Engine {
     /// Finds the memo of a batch that was just flattened and links what is kept into its folder.
+    /// `inherited` names the batch that all its artifacts were taken from.
     pub(super) fn memorize(
         &self,
         record: &BatchRecord,
         plan: &Plan,
         flattened: &[Flattened],
+        inherited: Option<&BatchId>,
     ) -> Result<Option<Memo>> {
         retry(&self.env, &self.patience, || {
-            let Some((earlier, collections)) = self.earlier(record, plan, flattened)? else {
-                return Ok(None);
-            };
-            let folder = self.folder(record);
-            let keeping = Keeping { plan, flattened, folder: &folder, earlier: &earlier };
+            let found = self.earlier(record, plan, flattened, inherited)?;
+            let Some((earlier, collections)) = found else { return Ok(None) };
+            let (folder, same) = (self.folder(record), inherited == Some(&earlier.record.id));
+            let keeping = Keeping { plan, flattened, folder: &folder, earlier: &earlier, same };
             let kept = keeping.partitions(&collections, self.sink.is_some())?;
             let Some(kept) = kept else { return Ok(None) };
             let memo = Memo {
-                format: FORMAT,
                 batch: earlier.record.id.clone(),
                 run: earlier.record.run,
                 round: earlier.record.round,
@@ -98,14 +95,13 @@ impl Engine {
         own: &BatchRecord,
         plan: &Plan,
         flattened: &[Flattened],
+        inherited: Option<&BatchId>,
     ) -> Result<Option<(Earlier, Vec<Option<usize>>)>> {
         let folder = self.folder(own);
         let mut last = None;
         let mut batches: Vec<BatchRecord> = self.store.batches()?;
         batches.retain(|batch| {
-            let complete =
-                matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors);
-            complete
+            complete(batch)
                 && batch.history.is_some()
                 && batch.namespace == own.namespace
                 && batch.artifacts == own.artifacts
@@ -113,18 +109,21 @@ impl Engine {
         batches.sort_by_key(|batch| std::cmp::Reverse(batch.run));
         for record in batches.into_iter().take(BATCHES_MAX) {
             let from = self.folder(&record);
-            let BatchManifest { plan: old, flattened: known, .. } = match read_manifest(&from) {
-                Ok(manifest) => manifest,
+            let manifest = match read_manifest(&from) {
+                Ok(manifest) if manifest.is_current() => manifest,
+                Ok(_) => continue,
                 // Somebody removed it, or it is damaged: it costs time and nothing else.
                 Err(error) if gone(error.code()) => continue,
                 Err(error) => return Err(error),
             };
+            let BatchManifest { plan: old, flattened: known, .. } = manifest;
             let collections = matches(plan, &old);
             let history = record.history.clone().unwrap_or_default();
             if collections.iter().any(Option::is_some) {
                 let earlier =
                     Earlier { record, plan: old, flattened: known, folder: from, history };
-                if begins_alike(&folder, plan, flattened, &earlier)? {
+                let same = inherited == Some(&earlier.record.id);
+                if same || begins_alike(&folder, plan, flattened, &earlier)? {
                     return Ok(Some((earlier, collections)));
                 }
                 // Rows may have moved on by whole artifacts; smaller batches are other objects.
@@ -136,6 +135,10 @@ impl Engine {
         }
         Ok(last)
     }
+}
+
+pub(super) fn complete(batch: &BatchRecord) -> bool {
+    matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors)
 }
 
 /// Whether an object of the first artifact was in the first one of the same collection then.
@@ -227,6 +230,8 @@ struct Keeping<'a> {
     flattened: &'a [Flattened],
     folder: &'a Artifacts,
     earlier: &'a Earlier,
+    /// Whether the artifacts are those of the earlier batch.
+    same: bool,
 }
 
 impl Keeping<'_> {
@@ -340,6 +345,9 @@ impl Keeping<'_> {
         let known = self.earlier.flattened.iter().find(own);
         if known.is_none_or(|input| number >= input.partitions) {
             return Ok(false);
+        }
+        if self.same {
+            return Ok(true);
         }
         // A collection has the same name in both plans.
         let name = artifact_name(self.plan.collections[at].name.as_str(), source, number);

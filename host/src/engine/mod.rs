@@ -23,6 +23,7 @@ mod flatten;
 mod forget;
 pub mod history;
 mod identity;
+mod inherit;
 pub mod kept;
 mod memo;
 mod merge;
@@ -106,6 +107,24 @@ pub struct BatchManifest {
     /// The earlier batch whose documents may be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<Memo>,
+    #[serde(default = "first_format")]
+    pub format: u32,
+}
+
+/// Raised when the host makes other artifacts or documents of the same rows: nothing is taken from
+/// older batches then.
+const FORMAT: u32 = 1;
+
+/// Of batches that do not say.
+fn first_format() -> u32 {
+    1
+}
+
+impl BatchManifest {
+    /// Whether its rows would be treated in the same way today.
+    fn is_current(&self) -> bool {
+        self.format == FORMAT
+    }
 }
 
 pub const MANIFEST: &str = "manifest.json";

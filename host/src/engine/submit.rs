@@ -5,7 +5,7 @@ use super::flatten::{Flattened, flatten};
 use super::patience::retry;
 use super::plan::{Pinned, Plan, Source, plan};
 use super::step;
-use super::{BatchManifest, Engine, MANIFEST};
+use super::{BatchManifest, Engine, FORMAT, MANIFEST};
 use crate::config::Pipeline;
 use crate::error::{Code, Context, Error, Result};
 use crate::manifest::Manifest;
@@ -231,10 +231,22 @@ impl Engine {
         memo: bool,
         progress: &dyn Fn(u64),
     ) -> Result<Submitted> {
-        let flattened =
-            retry(&self.env, &self.patience, || self.flatten(&record, &plan, manifests, progress));
-        let flattened = match flattened {
-            Ok(flattened) => flattened,
+        let artifacts = match memo {
+            true => self.inherit(&record, manifests),
+            false => Ok(None),
+        };
+        let artifacts = artifacts.and_then(|inherited| match inherited {
+            Some(inherited) => {
+                progress(manifests.iter().map(|(_, manifest)| manifest.rows()).sum());
+                Ok((Some(inherited.from), inherited.flattened))
+            }
+            None => {
+                let flatten = || self.flatten(&record, &plan, manifests, progress);
+                Ok((None, retry(&self.env, &self.patience, flatten)?))
+            }
+        });
+        let (inherited, flattened) = match artifacts {
+            Ok(artifacts) => artifacts,
             Err(error) => {
                 self.folder(&record).delete_all()?;
                 self.store.commit(vec![Store::delete_batch(&record.id)])?;
@@ -242,12 +254,13 @@ impl Engine {
             }
         };
         let memo = match memo {
-            true => self.memorize(&record, &plan, &flattened)?,
+            true => self.memorize(&record, &plan, &flattened, inherited.as_ref())?,
             false => None,
         };
         record.status = record.status.after(BatchEvent::Queue)?;
         let (batch, record_then) = (record.id.clone(), record.clone());
-        let manifest = BatchManifest { batch, plan, flattened, record: record_then, memo };
+        let manifest =
+            BatchManifest { batch, plan, flattened, record: record_then, memo, format: FORMAT };
         let json = serde_json::to_vec_pretty(&manifest)
             .context(Code::Internal, || "can not encode the batch's manifest".to_string())?;
         retry(&self.env, &self.patience, || {

@@ -6,6 +6,7 @@ use crate::artifact::{Location, guarded, project, store_error};
 use crate::error::{Code, Context, Error, Result};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -29,6 +30,7 @@ pub struct Manifest {
     rows: u64,
     location: Location,
     version: String,
+    modified: DateTime<Utc>,
     runtime: Handle,
 }
 
@@ -60,7 +62,8 @@ impl Manifest {
         let mut schema: Option<(SchemaRef, String)> = None;
         let mut hash = blake3::Hasher::new();
         let mut files = Vec::with_capacity(found.len());
-        for (path, version) in found {
+        let newest = found.iter().map(|(_, _, modified)| *modified).max();
+        for (path, version, _) in found {
             hash.update(path.as_ref().as_bytes());
             hash.update(version.as_bytes());
             let read = guarded(|| runtime.block_on(footer(&store, &path)));
@@ -78,7 +81,8 @@ impl Manifest {
         }
         let (schema, _) = schema.expect("there is at least one file");
         let version = hash.finalize().to_hex().to_string();
-        Ok(Manifest { store, files, schema, rows, location, version, runtime })
+        let modified = newest.unwrap_or_default();
+        Ok(Manifest { store, files, schema, rows, location, version, modified, runtime })
     }
 
     pub fn schema(&self) -> &Schema {
@@ -92,6 +96,11 @@ impl Manifest {
     /// Changes when a file does: names, sizes, ETags or modification times.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// When the last of its files was written.
+    pub fn modified(&self) -> DateTime<Utc> {
+        self.modified
     }
 
     pub fn url(&self) -> String {
@@ -231,7 +240,7 @@ async fn find(
     store: &dyn ObjectStore,
     base: &ObjectPath,
     location: &Location,
-) -> Result<Vec<(ObjectPath, String)>> {
+) -> Result<Vec<(ObjectPath, String, DateTime<Utc>)>> {
     let version = |meta: &object_store::ObjectMeta| {
         let tag = meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339());
         format!("{}:{tag}", meta.size)
@@ -239,7 +248,7 @@ async fn find(
     if !location.is_local_dir()
         && let Ok(meta) = store.head(base).await
     {
-        return Ok(vec![(base.clone(), version(&meta))]);
+        return Ok(vec![(base.clone(), version(&meta), meta.last_modified)]);
     }
     let mut listing = store.list(Some(base));
     let mut found = Vec::new();
@@ -247,7 +256,7 @@ async fn find(
     while let Some(meta) = listing.try_next().await.context(Code::Unavailable, named)? {
         if meta.location.extension() == Some("parquet") {
             let version = version(&meta);
-            found.push((meta.location, version));
+            found.push((meta.location, version, meta.last_modified));
         }
     }
     found.sort();

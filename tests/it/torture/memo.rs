@@ -78,6 +78,42 @@ fn the_same_rows_again_cost_no_call_of_a_guest_and_no_write_to_the_sink() {
 }
 
 #[test]
+fn the_artifacts_of_the_very_same_manifest_are_taken() {
+    let work = tempfile::tempdir().unwrap();
+    let world = World::new(work.path()).unwrap();
+    world.old_manifests.store(true, Ordering::Relaxed);
+    let (first, sites) = run(&world, &rows(10));
+    let before = documents(&world);
+    assert_eq!(count(&sites, "put artifact"), 4);
+    let (second, sites) = run(&world, &rows(10));
+    assert_eq!(second.fingerprint, first.fingerprint);
+    for effect in ["put artifact", "get artifact", GUEST, "upsert"] {
+        assert_eq!(count(&sites, effect), 0, "{effect}: {sites:?}");
+    }
+    assert_eq!(sum(&second, |funnel| funnel.skipped), sum(&first, |funnel| funnel.succeeded));
+    assert_eq!(documents(&world), before);
+    // Another manifest and what is told to take nothing are read.
+    let mut other = rows(10);
+    other[0].1.push_str(" more");
+    let (third, sites) = run(&world, &other);
+    assert_eq!((count(&sites, "put artifact"), third.collections[0].funnel.succeeded), (4, 1));
+    world.memo.store(false, Ordering::Relaxed);
+    let (_, sites) = run(&world, &other);
+    assert_eq!(count(&sites, "put artifact"), 4);
+    // One that was written when it was read may have been written once more in that moment.
+    world.memo.store(true, Ordering::Relaxed);
+    world.old_manifests.store(false, Ordering::Relaxed);
+    let manifest = world.manifest("notes", &other).unwrap();
+    for _ in 0..2 {
+        let engine = world.open(Plan::Calm).unwrap();
+        let submitted = world.submit(&engine, &manifest, true, false).unwrap();
+        assert!(matches!(submitted, Submitted::Ready(id) if world.run(&engine, &id).is_ok()));
+        assert_eq!(count(&world.faults.sites(), "put artifact"), 4);
+        world.close(engine);
+    }
+}
+
+#[test]
 fn without_memo_everything_is_extracted_again() {
     let work = tempfile::tempdir().unwrap();
     let world = World::new(work.path()).unwrap();
