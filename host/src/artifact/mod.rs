@@ -8,6 +8,7 @@
 mod cells;
 mod decode;
 mod folders;
+pub(crate) mod footer;
 mod listing;
 mod location;
 mod lz4;

@@ -1,7 +1,7 @@
 //! Parquet files of rows: tier-0 artifacts, parts, dead letters.
 
 use super::pages::Pages;
-use super::{Artifacts, Upload, cells, guarded, vectors};
+use super::{Artifacts, Upload, cells, footer, guarded, vectors};
 use crate::error::{Code, Error, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -183,6 +183,7 @@ impl PartReader {
         slice: Option<Slice>,
     ) -> Result<Vec<RecordBatch>> {
         let wrong = |error| parquet_error(error, "read", shown);
+        footer::check_file(&bytes).map_err(wrong)?;
         let mut builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(wrong)?;
         if let Some(columns) = columns {
             let mask = project(builder.parquet_schema(), columns);

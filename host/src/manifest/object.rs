@@ -1,5 +1,6 @@
 //! One Parquet file in an object store, read in ranges.
 
+use crate::artifact::footer;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -52,8 +53,12 @@ impl AsyncFileReader for ObjectFile {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
             self.size = self.store.head(&self.path).await.map_err(external)?.size;
-            let (reader, size) = (ParquetMetaDataReader::new(), self.size);
-            Ok(Arc::new(reader.load_and_finish(self, size).await?))
+            let size = self.size;
+            let tail = size.saturating_sub(footer::TAIL_BYTES as u64);
+            let bytes = footer::metadata_bytes(&self.get_bytes(tail..size).await?, size)?;
+            let metadata = self.get_bytes(tail - bytes..tail).await?;
+            footer::check(&metadata)?;
+            Ok(Arc::new(ParquetMetaDataReader::decode_metadata(&metadata)?))
         }
         .boxed()
     }

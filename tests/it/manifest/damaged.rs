@@ -80,3 +80,61 @@ fn a_page_that_claims_more_values_than_it_has_is_not_decoded() {
         assert!(chain.contains("a page claims 127 values where 20 can be"), "{chain}");
     }
 }
+
+/// A file of nothing but a footer: the version, and a schema of these elements.
+fn footer(elements: &[Vec<u8>]) -> Vec<u8> {
+    let mut metadata = vec![0x15, 0x02, 0x19, 0xfc];
+    varint(&mut metadata, elements.len() as u64);
+    metadata.extend(elements.concat());
+    metadata.push(0);
+    let length = (metadata.len() as u32).to_le_bytes();
+    [&b"PAR1"[..], &metadata, &length, b"PAR1"].concat()
+}
+
+/// A required group `a` that claims so many children.
+fn group(children: i64) -> Vec<u8> {
+    let mut element = vec![0x35, 0x00, 0x18, 0x01, b'a', 0x15];
+    varint(&mut element, (children << 1 ^ children >> 63) as u64);
+    element.push(0);
+    element
+}
+
+fn varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// The library makes room for what a group claims, and goes into groups in groups until the stack
+/// ends: both end the process.
+#[test]
+fn a_schema_that_claims_too_much_or_goes_too_deep_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.parquet");
+    let runtime = Runtime::new().unwrap();
+    let deep = |levels: usize| vec![group(1); levels];
+    // A map before the schema, where none may be: what is not understood is not passed over.
+    let mut hidden = footer(&deep(1_000_000));
+    hidden.splice(6..6, [0x1b, 0x00]);
+    let cases = [
+        (footer(&[group(i64::from(i32::MAX))]), "claims 2147483647 columns where 0 can be"),
+        // 1,257,046,459 in 32 bits.
+        (footer(&[group(-3_037_920_837)]), "the footer is damaged"),
+        (footer(&[group(2), group(0)]), "a group claims 2 columns where 1 can be"),
+        (footer(&deep(1_000_000)), "more than 128 groups are within each other"),
+        (hidden, "the footer is damaged"),
+        (footer(&[]), "not a readable Parquet file"),
+        (b"PAR1\xff\xff\x00\x00PAR1".to_vec(), "the footer is longer than the file"),
+        (b"PAR1".to_vec(), "the file is shorter than a footer"),
+        (Vec::new(), "not a readable Parquet file"),
+    ];
+    for (bytes, wanted) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = rows(&path, &runtime).unwrap_err();
+        let text = error.chain();
+        assert_eq!(error.code(), Code::Invalid, "{text}");
+        assert!(text.contains(wanted), "{text}");
+    }
+}
