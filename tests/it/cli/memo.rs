@@ -74,3 +74,26 @@ fn one_row_of_many_costs_one_row() {
     let again = bench.json(&forced(&[]));
     assert_eq!(figures(&again, "chunks"), (0, 3_000, 3_001));
 }
+
+#[test]
+fn what_a_manifest_refers_to_is_read_again_by_a_forced_run() {
+    let bench = Bench::new();
+    bench.write(
+        "p.toml",
+        &PIPELINE.replace("text = \"text\"", "text = { type = \"text\", uri = \"file\" }"),
+    );
+    bench.write("a.txt", "one two three");
+    let ids = [("object_id", column(&["a"])), ("file", column(&["a.txt"]))];
+    let manifest = bench.parquet("m.parquet", ids.to_vec());
+    // So that the run does not read the manifest again.
+    let hour = std::time::Duration::from_secs(60 * 60);
+    let file = std::fs::File::options().append(true).open(manifest).unwrap();
+    file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+    bench.json(&RUN);
+    let before = bench.documents("notes");
+    bench.write("a.txt", "four five six");
+    assert_eq!(figures(&bench.json(&forced(&[])), "chunks"), (1, 0, 1));
+    let after = bench.documents("notes");
+    assert_eq!(after.len(), 1);
+    assert_ne!(after, before);
+}
