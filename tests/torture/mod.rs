@@ -46,7 +46,7 @@ const KINDS: &[Kind] = &[
     ("fuzz-child", "(what fuzz starts) --target NAME --folder NAME", fuzz::child),
     ("hostile", "--runs 1000 --seed 1", hostile::run),
     ("webhooks", "--kills 100 --seed 1", webhooks::run),
-    ("soak", "--minutes 30 --objects 2000 --seed 1", soak::run),
+    ("soak", "--minutes 30 --objects 2000 --kept 50 --seed 1", soak::run),
 ];
 
 impl Torture {

@@ -32,8 +32,9 @@ const SLACK: u64 = 3;
 /// Growth is that of the troughs in so many stretches of the second half: memory swings by tens of
 /// MiB with what the vector engine has not moved to its files yet.
 const STRETCHES: usize = 15;
-/// Ended batches that are remembered: history is no leak, but it grows.
-const BATCHES_KEPT: usize = 50;
+/// Ended batches that are remembered, unless `--kept` says otherwise: history is no leak, but it
+/// grows.
+const BATCHES_KEPT: u64 = 50;
 const RETAIN_EVERY: u64 = 25;
 /// How often a batch that is to be canceled is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -73,6 +74,7 @@ struct Soak {
     batch: Batch,
     pipeline: Pipeline,
     objects: u64,
+    kept: usize,
     dice: Dice,
     revision: u64,
     batches: u64,
@@ -89,6 +91,7 @@ impl Soak {
             batch: Batch::write(&torture.work.join("batch"), objects)?,
             pipeline: Pipeline::parse(PIPELINE)?,
             objects,
+            kept: torture.number("kept", BATCHES_KEPT) as usize,
             dice: Dice::new(torture.number("seed", 1)),
             revision: 0,
             batches: 0,
@@ -151,7 +154,7 @@ impl Soak {
         self.note(&record, cancel_after.is_some())?;
         if self.batches.is_multiple_of(RETAIN_EVERY) {
             let namespace = Name::parse(NAMESPACE)?;
-            let forgotten = self.app.engine.retain(&namespace, BATCHES_KEPT)?;
+            let forgotten = self.app.engine.retain(&namespace, self.kept)?;
             self.forgotten += forgotten.len() as u64;
         }
         Ok(())
