@@ -9,6 +9,7 @@ use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// The columns of a row group that are read.
@@ -104,11 +105,26 @@ impl Length for Chunk {
     }
 }
 
+/// Bytes whose end is an error. The library passes over what it does not know, and of a header that
+/// claims two billion of that it would ask for each (`parquet_thrift.rs` of 60.1).
+pub(super) struct Bounded(Bytes);
+
+impl Read for Bounded {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() && !to.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let bytes = to.len().min(self.0.len());
+        self.0.copy_to_slice(&mut to[..bytes]);
+        Ok(bytes)
+    }
+}
+
 impl ChunkReader for Chunk {
-    type T = bytes::buf::Reader<Bytes>;
+    type T = Bounded;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(self.from(start)?.reader())
+        Ok(Bounded(self.from(start)?))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
