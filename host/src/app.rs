@@ -17,6 +17,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, Runtime};
 
+/// Threads that call the file system, besides one for each worker. Without a bound a busy machine
+/// collects them: a new one starts whenever none of those that are done got a processor in time.
+/// Two may be looking after stores and wait for the others.
+const BLOCKING_THREADS: usize = 4;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub data_dir: PathBuf,
@@ -39,6 +44,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Up to where grants may raise limits, by their names.
     pub limit_ceilings: BTreeMap<String, u64>,
+    /// Size of the state's files from which they are compacted, see [`Store::open_compacting`].
+    pub compact_from_bytes: u64,
 }
 
 pub struct App {
@@ -72,11 +79,13 @@ impl App {
         let lock = DirectoryLock::acquire(&data_dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            .max_blocking_threads(settings.workers + BLOCKING_THREADS)
             .enable_all()
             .build()
             .context(Code::Unavailable, || "can not start the runtime".to_string())?;
         let handle = runtime.handle().clone();
-        let store = Arc::new(Store::open(&data_dir.join("state"))?);
+        let store =
+            Arc::new(Store::open_compacting(&data_dir.join("state"), settings.compact_from_bytes)?);
         let artifacts = match &settings.artifacts {
             Some(url) => Artifacts::open(url, &settings.storage_options, handle.clone())?,
             None => {

@@ -57,6 +57,7 @@ fn compare(options: &Options, manifest: &Path, sink: &str) -> Result<f64> {
         patience: Patience::default(),
         limits: Limits::default(),
         limit_ceilings: Default::default(),
+        compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
         compiler: None,
         trust: Default::default(),
     };

@@ -82,6 +82,7 @@ pub(crate) fn child(words: Vec<String>) -> Result<()> {
         compiler: None,
         trust: quarry::plugin::Trust::default(),
         limit_ceilings: Default::default(),
+        compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
     };
     let app = match variant.as_str() {
         "native" => {

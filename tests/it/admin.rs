@@ -38,6 +38,7 @@ pub(crate) fn settings(data: &Path) -> Settings {
         compiler: None,
         trust: quarry::plugin::Trust::default(),
         limit_ceilings: Default::default(),
+        compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
     }
 }
 

@@ -67,6 +67,8 @@ impl Batch {
         let mut command = Command::new(binary);
         command.current_dir(&self.folder).args(words).arg("--data-dir").arg(data);
         command.env_remove("QUARRY_SINK");
+        // Every process writes its state anew, however small: also a step to die in.
+        command.env("QUARRY_COMPACT_FROM_BYTES", "0");
         Ok(command)
     }
 
@@ -125,6 +127,7 @@ pub(crate) fn settings(data: &Path, sink: &str, workers: usize) -> Settings {
         compiler: None,
         trust: quarry::plugin::Trust::default(),
         limit_ceilings: Default::default(),
+        compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::call::Call;
 use super::operation::{NoQuery, Plainly};
-use crate::error::{Code, Context, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::store::Store;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -58,7 +58,8 @@ fn describe() {
     describe_counter!("quarry_retries_total", "effects that failed and were tried again, by class");
     describe_gauge!("quarry_partitions", "partitions that are worked on, by tier");
     describe_gauge!("quarry_batches", "batches by status");
-    describe_gauge!("quarry_state_bytes", "bytes of the files of the state");
+    describe_gauge!("quarry_state_bytes", "bytes of the file of the state");
+    describe_counter!("quarry_state_compactions_total", "times that the state was written anew");
     describe_gauge!("quarry_disk_free_bytes", "bytes free on the disk of the data directory");
     describe_gauge!("quarry_state_poisoned", "1 once the state accepts no writes any more");
 }
@@ -111,26 +112,10 @@ fn read(store: &Store, data_dir: &Path) -> Result<()> {
     for (status, count) in batches {
         gauge!("quarry_batches", "status" => status).set(count);
     }
-    let bytes = state_bytes(&data_dir.join("state"))
-        .context(Code::Unavailable, || "can not read the size of the state".to_string())?;
-    gauge!("quarry_state_bytes").set(bytes as f64);
+    gauge!("quarry_state_bytes").set(store.file_bytes()? as f64);
     if let Ok(free) = crate::env::free_bytes(data_dir) {
         gauge!("quarry_disk_free_bytes").set(free as f64);
     }
     gauge!("quarry_state_poisoned").set(if store.poison().is_some() { 1.0 } else { 0.0 });
     Ok(())
-}
-
-fn state_bytes(directory: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        // Blobs and snapshots may go meanwhile.
-        bytes += match entry.metadata() {
-            Ok(found) if found.is_dir() => state_bytes(&entry.path()).unwrap_or(0),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        };
-    }
-    Ok(bytes)
 }

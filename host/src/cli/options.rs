@@ -163,6 +163,7 @@ pub(super) fn opening(config: &Config) -> Result<Settings> {
         patience,
         limits,
         limit_ceilings: config.limit_ceilings.clone(),
+        compact_from_bytes: config.compact_from_bytes,
         compiler: compiler(config),
         trust: Trust::parse(&config.trusted_keys, config.require_signature)?,
     })

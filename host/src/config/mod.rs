@@ -12,6 +12,8 @@ pub use pipeline::{
 };
 pub use server::{Config, LogFormat, Origin, Places, Resolved, places, resolve};
 
+/// Size of the state's files from which they are compacted, unless a setting says otherwise.
+pub const COMPACT_FROM_BYTES: u64 = 4 << 20;
 /// Rows of a partition: the unit of work, retry and commit.
 pub const PARTITION_ROWS: usize = 1024;
 /// Bytes of a partition's input cells, so that large rows make small partitions.

@@ -1,7 +1,7 @@
 //! What the program is set to: each value from the first place that has it, of flags, `QUARRY_*` in
 //! the environment, `quarry.toml` here, the user's, the system's, and the defaults.
 
-use super::locate;
+use super::{COMPACT_FROM_BYTES, locate};
 use crate::error::{Code, Context, Error, Result};
 use jsonschema::error::ValidationErrorKind;
 use schemars::JsonSchema;
@@ -60,6 +60,9 @@ pub struct Config {
     pub limit_ceilings: BTreeMap<String, u64>,
     /// Seconds to wait for a store or sink that is out of reach, or for a full disk.
     pub patience: u64,
+    /// Bytes of the state's files from which they are written anew, while they are in use, when
+    /// they have more than three times what is in them.
+    pub compact_from_bytes: u64,
     /// Address and port of the server; port 0 takes a free one.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
@@ -119,6 +122,7 @@ impl Default for Config {
             limits: BTreeMap::new(),
             limit_ceilings: BTreeMap::new(),
             patience: 600,
+            compact_from_bytes: COMPACT_FROM_BYTES,
             listen: SocketAddr::from(([127, 0, 0, 1], 7733)),
             insecure: false,
             keys_required: false,

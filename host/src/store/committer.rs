@@ -1,10 +1,11 @@
 //! The one thread that writes.
 
+use super::compaction::Compaction;
+use super::database::{Database, Files};
 use super::record;
 use crate::env::{FreeBytes, free_bytes};
 use crate::error::{Code, Context, Error, Result};
 use serde::Serialize;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,7 +18,7 @@ const GROUP_MAX: usize = 256;
 /// that a partition does to the state.
 const LINGER: Duration = Duration::from_millis(20);
 /// Left free on the disk of the state: more than everything that can wait to be written.
-const RESERVE_BYTES: u64 = 16 << 20;
+pub(super) const RESERVE_BYTES: u64 = 16 << 20;
 /// Requests waiting at most; a sender blocks above.
 const QUEUE_MAX: usize = 1024;
 
@@ -67,8 +68,7 @@ enum Writer {
     },
     /// In the thread that asks, one write a request: for tests that count effects.
     Inline {
-        db: sled::Db,
-        file: File,
+        database: Database,
         hook: Arc<Hook>,
         alone: Mutex<()>,
     },
@@ -76,22 +76,21 @@ enum Writer {
 
 impl Committer {
     pub(super) fn start(
-        db: sled::Db,
+        database: Database,
         directory: &Path,
         hook: Option<Arc<Hook>>,
+        compaction: Option<Compaction>,
     ) -> Result<Committer> {
-        let path = directory.join("db");
-        let file = File::open(&path)
-            .context(Code::Unavailable, || format!("can not open {}", path.display()))?;
         let poison = Arc::new(OnceLock::new());
         let writer = match hook {
-            Some(hook) => Writer::Inline { db, file, hook, alone: Mutex::default() },
+            Some(hook) => Writer::Inline { database, hook, alone: Mutex::default() },
             None => {
                 let (queue, requests) = sync_channel(QUEUE_MAX);
-                let shared = poison.clone();
+                let poison = poison.clone();
+                let mut thread = Writing { database, compaction, poison };
                 let thread = std::thread::Builder::new()
                     .name("committer".to_string())
-                    .spawn(move || run(&db, &file, &requests, &shared))
+                    .spawn(move || thread.run(&requests))
                     .context(Code::Unavailable, || {
                         "can not start the committer thread".to_string()
                     })?;
@@ -151,11 +150,11 @@ impl Committer {
             Writer::Thread { queue, .. } => {
                 queue.send(request).map_err(|_| poisoned("the committer thread has ended"))
             }
-            Writer::Inline { db, file, hook, alone } => {
+            Writer::Inline { database, hook, alone } => {
                 let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
                 let written = || {
                     hook(Moment::BeforeWrite)?;
-                    write(db, file, std::slice::from_ref(&request))?;
+                    write(&database.current(), std::slice::from_ref(&request))?;
                     hook(Moment::AfterWrite)
                 };
                 let done = attempt(&self.poison, written);
@@ -181,13 +180,33 @@ fn poisoned(message: &str) -> Error {
     Error::new(Code::StateFailed, format!("state was not committed: {message}")).hint(hint)
 }
 
-fn run(db: &sled::Db, file: &File, requests: &Receiver<Request>, poison: &OnceLock<String>) {
-    while let Some(group) = gather(requests) {
-        let started = Instant::now();
-        let written = || write(db, file, &group);
-        let done = attempt(poison, written);
-        metrics::histogram!("quarry_commit_seconds").record(started.elapsed().as_secs_f64());
-        answer(group, &done);
+/// What the thread has.
+struct Writing {
+    database: Database,
+    compaction: Option<Compaction>,
+    poison: Arc<OnceLock<String>>,
+}
+
+impl Writing {
+    fn run(&mut self, requests: &Receiver<Request>) {
+        while let Some(group) = gather(requests) {
+            let started = Instant::now();
+            let done = attempt(&self.poison, || write(&self.database.current(), &group));
+            metrics::histogram!("quarry_commit_seconds").record(started.elapsed().as_secs_f64());
+            let ops = group.iter().map(|request| request.ops.len()).sum();
+            answer(group, &done);
+            if done.is_ok() {
+                self.compact(ops);
+            }
+        }
+    }
+
+    /// Where that fails half-way, all writes after it fail.
+    fn compact(&mut self, ops: usize) {
+        let Some(compaction) = &mut self.compaction else { return };
+        if let Err(error) = compaction.after(ops, &self.database) {
+            self.poison.get_or_init(|| error.chain());
+        }
     }
 }
 
@@ -230,7 +249,7 @@ fn gather(requests: &Receiver<Request>) -> Option<Vec<Request>> {
 /// sled's `flush` ends in sync_file_range, which a power cut does not survive: hence the own fsync.
 /// One atomic batch instead of a transaction: there is no second writer to conflict with, and a
 /// transaction's closure may run twice.
-fn write(db: &sled::Db, file: &File, group: &[Request]) -> std::result::Result<(), String> {
+fn write(files: &Files, group: &[Request]) -> std::result::Result<(), String> {
     let mut batch = sled::Batch::default();
     for op in group.iter().flat_map(|request| &request.ops) {
         match op {
@@ -238,7 +257,7 @@ fn write(db: &sled::Db, file: &File, group: &[Request]) -> std::result::Result<(
             Op::Delete { key } => batch.remove(key.as_bytes()),
         }
     }
-    db.apply_batch(batch).map_err(|error| error.to_string())?;
-    db.flush().map_err(|error| error.to_string())?;
-    file.sync_all().map_err(|error| error.to_string())
+    files.db.apply_batch(batch).map_err(|error| error.to_string())?;
+    files.db.flush().map_err(|error| error.to_string())?;
+    files.file.sync_all().map_err(|error| error.to_string())
 }

@@ -60,6 +60,16 @@ impl Entry {
     }
 }
 
+/// An entry of the database.
+pub(super) fn text_key(
+    entry: sled::Result<(sled::IVec, sled::IVec)>,
+) -> Result<(String, sled::IVec)> {
+    let (key, bytes) = entry.context(Code::Unavailable, || "can not read the state".to_string())?;
+    let key = std::str::from_utf8(&key)
+        .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
+    Ok((key.to_string(), bytes))
+}
+
 fn matching(key: &str, named: &str, found: &str) -> Result<()> {
     if named == found {
         return Ok(());
@@ -80,12 +90,9 @@ impl Store {
 
     /// Every key with the bytes of its record, in the order of the keys. Nothing is checked.
     pub fn entries(&self) -> impl Iterator<Item = Result<(String, Vec<u8>)>> {
-        self.db.iter().map(|entry| {
-            let (key, bytes) =
-                entry.context(Code::Unavailable, || "can not read the state".to_string())?;
-            let key = std::str::from_utf8(&key)
-                .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
-            Ok((key.to_string(), bytes.to_vec()))
+        self.db().iter().map(|entry| {
+            let (key, bytes) = text_key(entry)?;
+            Ok((key, bytes.to_vec()))
         })
     }
 

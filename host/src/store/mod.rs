@@ -8,7 +8,9 @@
 mod batches;
 pub mod catalog;
 mod committer;
+mod compaction;
 mod companion;
+mod database;
 mod entries;
 mod events;
 mod extractors;
@@ -37,6 +39,8 @@ use crate::durable;
 use crate::env::FreeBytes;
 use crate::error::{Code, Context, Error, Result};
 use committer::Committer;
+use compaction::{Compaction, Live};
+use database::{Database, Files};
 use record::Record;
 use std::ops::Bound;
 use std::path::Path;
@@ -50,7 +54,7 @@ const OPEN_ATTEMPTS: u32 = 20;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Store {
-    db: sled::Db,
+    database: Database,
     committer: Committer,
 }
 
@@ -61,9 +65,18 @@ impl Store {
         Self::open_upgraded(directory, UPGRADES)
     }
 
+    /// Writes it anew by itself, while it is in use, when its files have `from_bytes` and most of
+    /// that is no longer needed.
+    pub fn open_compacting(directory: &Path, from_bytes: u64) -> Result<Store> {
+        let compaction = Compaction::new(directory, from_bytes);
+        let store = Self::start(directory, None, Some(compaction))?;
+        upgrade::run(&store, directory, UPGRADES)?;
+        Ok(store)
+    }
+
     /// With other upgrades than those that were released.
     pub fn open_upgraded(directory: &Path, upgrades: &[Upgrade]) -> Result<Store> {
-        let store = Self::start(directory, None)?;
+        let store = Self::start(directory, None, None)?;
         upgrade::run(&store, directory, upgrades)?;
         Ok(store)
     }
@@ -71,23 +84,27 @@ impl Store {
     /// Without a look at the version, which is neither checked nor written: for those who look
     /// after the state itself.
     pub fn open_unversioned(directory: &Path) -> Result<Store> {
-        Self::start(directory, None)
+        Self::start(directory, None, None)
     }
 
     /// Writes in the thread that asks and tells `hook` before and after each write: for tests that
     /// count effects and let them fail.
     pub fn open_hooked(directory: &Path, hook: Arc<Hook>) -> Result<Store> {
-        let store = Self::start(directory, Some(hook))?;
+        let store = Self::start(directory, Some(hook), None)?;
         upgrade::run(&store, directory, UPGRADES)?;
         Ok(store)
     }
 
     /// Reads free space otherwise, for tests.
     pub fn with_free_bytes(self, free_bytes: FreeBytes) -> Store {
-        Store { committer: self.committer.with_free_bytes(free_bytes), db: self.db }
+        Store { committer: self.committer.with_free_bytes(free_bytes), ..self }
     }
 
-    fn start(directory: &Path, hook: Option<Arc<Hook>>) -> Result<Store> {
+    fn start(
+        directory: &Path,
+        hook: Option<Arc<Hook>>,
+        compaction: Option<Compaction>,
+    ) -> Result<Store> {
         let named = || format!("can not open the state in {}", directory.display());
         rewrite::settle(directory).context(Code::Unavailable, named)?;
         if !directory.exists() {
@@ -97,8 +114,9 @@ impl Store {
         let db = open_with_patience(directory)?;
         // sled syncs neither its settings nor the name of the snapshot that opening has made.
         durable::sync_all(directory).context(Code::Unavailable, named)?;
-        let committer = Committer::start(db.clone(), directory, hook)?;
-        Ok(Store { db, committer })
+        let database = Database::new(Files::open(db, directory)?);
+        let committer = Committer::start(database.clone(), directory, hook, compaction)?;
+        Ok(Store { database, committer })
     }
 
     /// Applies all operations or none and returns when they are durable.
@@ -128,16 +146,21 @@ impl Store {
 
     /// Bytes of all keys and values: what the files have to hold.
     pub fn live_bytes(&self) -> Result<u64> {
-        self.db.iter().try_fold(0, |bytes, entry| {
-            let (key, value) =
-                entry.context(Code::Unavailable, || "can not read the state".to_string())?;
-            Ok(bytes + (key.len() + value.len()) as u64)
-        })
+        Ok(Live::count(&self.db())?.bytes)
+    }
+
+    /// Of the file that holds them.
+    pub fn file_bytes(&self) -> Result<u64> {
+        self.database.current().bytes()
+    }
+
+    fn db(&self) -> sled::Db {
+        self.database.current().db.clone()
     }
 
     fn get<T: Record>(&self, key: &str) -> Result<Option<T>> {
-        let bytes =
-            self.db.get(key).context(Code::Unavailable, || format!("can not read {key}"))?;
+        let found = self.db().get(key);
+        let bytes = found.context(Code::Unavailable, || format!("can not read {key}"))?;
         bytes.map(|bytes| record::decode(key, &bytes)).transpose()
     }
 
@@ -151,7 +174,7 @@ impl Store {
     /// The last entry under `prefix`.
     fn scan_last<T: Record>(&self, prefix: &str) -> Result<Option<(String, T)>> {
         let end = [prefix.as_bytes(), &[0xff]].concat();
-        let mut range = self.db.range(prefix.as_bytes()..&end);
+        let mut range = self.db().range(prefix.as_bytes()..&end);
         range.next_back().map(|entry| entry_of(entry, prefix.len())).transpose()
     }
 
@@ -168,7 +191,9 @@ impl Store {
         };
         // All keys are ASCII, so 0xff is above every key with this prefix.
         let end = [prefix.as_bytes(), &[0xff]].concat();
-        self.db.range((start, Bound::Excluded(end))).map(move |entry| entry_of(entry, prefix_bytes))
+        self.db()
+            .range((start, Bound::Excluded(end)))
+            .map(move |entry| entry_of(entry, prefix_bytes))
     }
 
     /// Entries under `prefix` from the last to the first, those whose keys come before `before`.
@@ -182,7 +207,7 @@ impl Store {
             Some(key) if key.starts_with(prefix) => key.as_bytes().to_vec(),
             _ => [prefix.as_bytes(), &[0xff]].concat(),
         };
-        self.db
+        self.db()
             .range(prefix.as_bytes().to_vec()..end)
             .rev()
             .map(move |entry| entry_of(entry, prefix_bytes))
@@ -194,10 +219,9 @@ fn entry_of<T: Record>(
     entry: sled::Result<(sled::IVec, sled::IVec)>,
     prefix_bytes: usize,
 ) -> Result<(String, T)> {
-    let (key, bytes) = entry.context(Code::Unavailable, || "can not read the state".to_string())?;
-    let key = std::str::from_utf8(&key)
-        .context(Code::Corrupt, || "a key of the state is not text".to_string())?;
-    Ok((key[prefix_bytes..].to_string(), record::decode(key, &bytes)?))
+    let (key, bytes) = entries::text_key(entry)?;
+    let record = record::decode(&key, &bytes)?;
+    Ok((key[prefix_bytes..].to_string(), record))
 }
 
 /// Makes the directory whole beside its place: sled refuses to open over a settings file that a

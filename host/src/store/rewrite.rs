@@ -80,7 +80,15 @@ impl Rewrite {
 
     /// Reads everything back, then swaps. The other state must not be open. Returns the number of
     /// records.
-    pub fn finish(mut self, replaced: &Replaced) -> Result<u64> {
+    pub fn finish(self, replaced: &Replaced) -> Result<u64> {
+        let sealed = self.seal()?;
+        let records = sealed.records;
+        sealed.take_place(replaced)?;
+        Ok(records)
+    }
+
+    /// Everything is read back and durable.
+    pub(super) fn seal(mut self) -> Result<Sealed> {
         self.store.commit(std::mem::take(&mut self.waiting))?;
         let Rewrite { directory, store, written, .. } = self;
         drop(store);
@@ -91,16 +99,33 @@ impl Rewrite {
             let (key, bytes) = entry?;
             read.add(&key, &bytes);
         }
+        let db = store.db();
         drop(store);
         if read != written {
             let message = format!("{} does not hold what was written", building.display());
             return Err(Error::new(Code::Corrupt, message).hint("check the disk; nothing changed"));
         }
-        let swapped = sync(&building).and_then(|()| swap(&directory, replaced));
-        swapped.context(Code::Unavailable, || {
-            format!("can not put the new state in the place of {}", directory.display())
+        sync(&building)
+            .context(Code::Unavailable, || format!("can not sync {}", building.display()))?;
+        Ok(Sealed { directory, records: written.records, db })
+    }
+}
+
+/// A new state that is complete, beside the one that it replaces. It is open and stays open: sled
+/// goes by paths only when it opens.
+pub(super) struct Sealed {
+    directory: PathBuf,
+    records: u64,
+    db: sled::Db,
+}
+
+impl Sealed {
+    /// Nothing may be written to the other state any more; it may be read on.
+    pub(super) fn take_place(self, replaced: &Replaced) -> Result<sled::Db> {
+        swap(&self.directory, replaced).context(Code::Unavailable, || {
+            format!("can not put the new state in the place of {}", self.directory.display())
         })?;
-        Ok(written.records)
+        Ok(self.db)
     }
 }
 

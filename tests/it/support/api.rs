@@ -118,6 +118,7 @@ impl Bed {
             compiler: None,
             trust,
             limit_ceilings: Default::default(),
+            compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
         })
         .unwrap();
         if let Some(env) = env {

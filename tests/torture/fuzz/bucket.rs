@@ -113,6 +113,7 @@ pub(super) fn open(folder: &Path) -> Result<Box<dyn Target>> {
         compiler: None,
         trust: quarry::plugin::Trust::default(),
         limit_ceilings: Default::default(),
+        compact_from_bytes: quarry::config::COMPACT_FROM_BYTES,
     };
     let app = App::with_registry(&settings, Registry::of(vec![Arc::new(nothing)]))?;
     Ok(Box::new(Buckets { app, file: folder.join("m.parquet") }))

@@ -63,7 +63,7 @@ pub(crate) struct Tally {
     pub(crate) findings: u64,
 }
 
-/// `--seconds` for each target, each in processes of its own; `--case N` runs that one case here.
+/// `--seconds` for each target, each in processes of its own; `--case N` runs that one case.
 pub(crate) fn run(torture: &Torture) -> Result<String> {
     let (seconds, seed) = (torture.number("seconds", 600), torture.number("seed", 1));
     let chosen = match torture.word("target") {
@@ -102,10 +102,9 @@ fn find(name: &str) -> Result<(&'static str, Open)> {
 }
 
 fn reproduce(work: &Path, name: &str, seed: u64, case: u64) -> Result<String> {
-    let mut runner = Runner::open(work, name, seed)?;
-    let input = runner.make(case);
+    let input = Runner::open(work, name, seed)?.make(case);
     save(work, name, seed, case, &input, "being run again")?;
-    let accepted = runner.judge(&input)?;
+    let accepted = process::once(work, name, seed, case)?;
     Ok(format!("fuzz: {name} {seed} {case} holds, {} bytes, accepted: {accepted}", input.len()))
 }
 

@@ -74,6 +74,18 @@ pub(super) fn drive(folder: &Path, name: &str, seed: u64, time: Duration) -> Res
     }
 }
 
+/// Runs one case in a process of its own, which dies of what it died of among others. Says whether
+/// it was accepted.
+pub(super) fn once(folder: &Path, name: &str, seed: u64, case: u64) -> Result<bool> {
+    let mut command = command(folder, name, seed, case)?;
+    let seconds = CASE_WAIT_MAX.as_secs().to_string();
+    let status = command.args(["--cases", "1", "--seconds", &seconds]).status()?;
+    ensure!(status.success(), "{name} {case}: {status}");
+    let [_, accepted, findings] = Progress::read(folder)?;
+    ensure!(findings == 0, "{name} {case} fails, see {}", folder.display());
+    Ok(accepted == 1)
+}
+
 fn command(folder: &Path, name: &str, seed: u64, first: u64) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stdout(Stdio::null()).env("RUST_BACKTRACE", "0");
@@ -82,7 +94,7 @@ fn command(folder: &Path, name: &str, seed: u64, first: u64) -> Result<Command> 
     Ok(command)
 }
 
-/// Cases of one target from `--first` on; `--save 1` only saves that one.
+/// `--cases` of one target from `--first` on; `--save 1` only saves that one.
 pub(crate) fn child(torture: &Torture) -> Result<String> {
     let word = |name| torture.word(name).with_context(|| format!("--{name} is missing"));
     let (name, folder) = (word("target")?, Path::new(word("folder")?));
@@ -100,7 +112,8 @@ pub(crate) fn child(torture: &Torture) -> Result<String> {
     let mut tally = Tally::default();
     let mut seen = BTreeSet::new();
     let mut case = first;
-    while Instant::now() < end {
+    let after = first.saturating_add(torture.number("cases", u64::MAX));
+    while case < after && Instant::now() < end {
         running.store(case, Ordering::Relaxed);
         progress.write(case, tally)?;
         let input = runner.make(case);

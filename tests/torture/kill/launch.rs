@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// In the order of a batch. The process writes a line when it begins one.
-pub(crate) const STEPS: [&str; 9] =
-    ["open", "planning", "submit", "lease", "guest", "part", "marker", "commit", "sink"];
+pub(crate) const STEPS: [&str; 10] =
+    ["open", "compact", "planning", "submit", "lease", "guest", "part", "marker", "commit", "sink"];
 
 /// A process that takes no step for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);

@@ -29,6 +29,9 @@ impl Vitals {
             let number = line.and_then(|line| line.split_whitespace().next());
             Ok(number.with_context(|| format!("no {name} in /proc/self/status"))?.parse::<u64>()?)
         };
+        // After the first of them the state may be compacted, before the second that is over.
+        store.settle()?;
+        store.settle()?;
         Ok(Vitals {
             at: Instant::now(),
             resident_bytes: kilobytes("VmRSS:")? << 10,
