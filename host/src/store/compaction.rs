@@ -3,7 +3,8 @@
 //! times the bytes of what is in it.
 //!
 //! The committer's thread does this between two groups: nothing is written meanwhile, and whoever
-//! reads goes on in the old files, whose space is free once he is done. Steps and what a crash leaves of them are those of [`Rewrite`].
+//! reads goes on in the old files, whose space is free once the last reader is done. The steps, and
+//! what a crash leaves of them, are those of [`Rewrite`].
 
 use super::committer::RESERVE_BYTES;
 use super::database::{Database, Files};
