@@ -110,7 +110,10 @@ impl Committer {
     /// A write that fails for lack of space ends everything, so it is refused before.
     fn require_space(&self) -> Result<()> {
         let place = self.directory.display();
+        let above = self.directory.parent().unwrap_or(&self.directory);
         let free = (self.free_bytes)(&self.directory)
+            // For a moment it is not there while another one takes its place.
+            .or_else(|_| (self.free_bytes)(above))
             .context(Code::Unavailable, || format!("can not read the free space of {place}"))?;
         if free >= RESERVE_BYTES {
             return Ok(());

@@ -16,9 +16,12 @@ use std::path::{Path, PathBuf};
 
 /// Files with more bytes than so many for each live one are written anew.
 const RATIO_MAX: u64 = 3;
-/// Operations between two looks, or as many as there are records: counting them stays a small
+/// But not before they have grown by a fifth since the last time: new files may be hardly smaller.
+const GROWTH_MIN: u64 = 5;
+/// Operations between two looks, or a fourth of the number of records: counting them stays a small
 /// part of writing them.
 const LOOK_OPS_MIN: u64 = 1024;
+const LOOK_RECORDS: u64 = 4;
 /// Room that the new files may take for each live byte until they are closed.
 const ROOM_RATIO: u64 = 2;
 
@@ -28,6 +31,8 @@ pub(super) struct Compaction {
     from_bytes: u64,
     /// Operations until the next look.
     left: u64,
+    /// What the files had after the last compaction.
+    compacted_bytes: u64,
 }
 
 /// What a database holds.
@@ -40,7 +45,7 @@ pub(super) struct Live {
 
 impl Compaction {
     pub(super) fn new(directory: &Path, from_bytes: u64) -> Compaction {
-        Compaction { directory: directory.to_path_buf(), from_bytes, left: 0 }
+        Compaction { directory: directory.to_path_buf(), from_bytes, left: 0, compacted_bytes: 0 }
     }
 
     /// After so many operations were written: replaces the database where that is worth it. An
@@ -64,8 +69,20 @@ impl Compaction {
                 return Ok(());
             }
         };
-        let files = Files::open(sealed.take_place(&Replaced::Removed)?, &self.directory)?;
+        let taken = sealed.take_place(&Replaced::Removed);
+        let db = match taken {
+            Ok(db) => db,
+            // As where it is a mount point, which nobody can rename.
+            Err(error) if files.are_in(&self.directory) => {
+                let _ = rewrite::settle(&self.directory);
+                tracing::warn!(reason = error.chain(), "the state is not compacted");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let files = Files::open(db, &self.directory)?;
         let bytes_after = files.bytes()?;
+        self.compacted_bytes = bytes_after;
         database.replace(files);
         metrics::counter!("quarry_state_compactions_total").increment(1);
         tracing::info!(bytes_before, bytes_after, "the state was compacted");
@@ -78,8 +95,9 @@ impl Compaction {
             return Ok(false);
         }
         let live = Live::count(&files.db)?;
-        self.left = LOOK_OPS_MIN.max(live.records);
-        if bytes <= RATIO_MAX * live.bytes {
+        self.left = LOOK_OPS_MIN.max(live.records / LOOK_RECORDS);
+        let grown = bytes > self.compacted_bytes + self.compacted_bytes / GROWTH_MIN;
+        if !grown || bytes <= RATIO_MAX * live.bytes {
             return Ok(false);
         }
         let free = free_bytes(&self.directory).context(Code::Unavailable, || {

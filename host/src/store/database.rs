@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Context, Result};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,6 +19,13 @@ impl Files {
         let file = File::open(&path)
             .context(Code::Unavailable, || format!("can not open {}", path.display()))?;
         Ok(Files { db, file })
+    }
+
+    /// Whether these are what `directory` has, and not others of the same name.
+    pub(super) fn are_in(&self, directory: &Path) -> bool {
+        let place = |found: std::fs::Metadata| (found.dev(), found.ino());
+        let there = std::fs::metadata(directory.join("db")).map(place);
+        matches!((self.file.metadata().map(place), there), (Ok(ours), Ok(there)) if ours == there)
     }
 
     pub(super) fn bytes(&self) -> Result<u64> {

@@ -4,15 +4,19 @@
 //! replaced. Two renames swap them; [`settle`] deals with what a crash leaves of that before the
 //! next opening: a state without its place moves in, everything else beside `state` is removed.
 
-use super::{Op, Store, record};
+use super::committer::RESERVE_BYTES;
+use super::{Op, entries, record};
+use crate::durable;
+use crate::env::free_bytes;
 use crate::error::{Code, Context, Error, Result};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Operations in one commit.
-const GROUP_MAX: usize = 1024;
+/// Records that are written at once. sled's file comes out densest with some dozens: with a
+/// thousand it has 3.4 times the bytes of a history of batches, with these 2.4 times.
+const GROUP_MAX: usize = 64;
 
 /// What becomes of the state that is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +26,13 @@ pub enum Replaced {
     Kept(PathBuf),
 }
 
-/// A state being written.
+/// A state being written. Nothing of it is durable before [`Rewrite::finish`]: what a crash leaves
+/// of it is removed.
 pub struct Rewrite {
     directory: PathBuf,
-    store: Store,
-    waiting: Vec<Op>,
+    db: sled::Db,
+    waiting: sled::Batch,
+    waits: usize,
     written: Sum,
 }
 
@@ -54,12 +60,14 @@ impl Rewrite {
     pub fn begin(directory: &Path) -> Result<Rewrite> {
         let named = || format!("can not write a new state beside {}", directory.display());
         settle(directory).context(Code::Unavailable, named)?;
-        let store = Store::open_unversioned(&beside(directory, "building"))?;
-        let directory = directory.to_path_buf();
-        Ok(Rewrite { directory, store, waiting: Vec::new(), written: Sum::default() })
+        let building = beside(directory, "building");
+        durable::create_directory(&building).context(Code::Unavailable, named)?;
+        let db = super::open_with_patience(&building)?;
+        let (directory, waiting) = (directory.to_path_buf(), sled::Batch::default());
+        Ok(Rewrite { directory, db, waiting, waits: 0, written: Sum::default() })
     }
 
-    /// A record as [`Store::entries`] gives it. Its checksum is checked.
+    /// A record as [`super::Store::entries`] gives it. Its checksum is checked.
     pub fn add(&mut self, key: String, bytes: Vec<u8>) -> Result<()> {
         record::decode::<Value>(&key, &bytes)?;
         self.put(Op::Put { key, value: bytes })
@@ -71,11 +79,28 @@ impl Rewrite {
             return Err(Error::internal("nothing is deleted from a state that is written anew"));
         };
         self.written.add(key, value);
-        self.waiting.push(op);
-        match self.waiting.len() < GROUP_MAX {
+        self.waiting.insert(key.as_bytes(), value.as_slice());
+        self.waits += 1;
+        match self.waits < GROUP_MAX {
             true => Ok(()),
-            false => self.store.commit(std::mem::take(&mut self.waiting)),
+            false => self.write(),
         }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        let building = beside(&self.directory, "building");
+        let named = || format!("can not write {}", building.display());
+        let free = free_bytes(&building).context(Code::Unavailable, named)?;
+        if free < RESERVE_BYTES {
+            let message =
+                format!("no space left for {}: {free} bytes are free", building.display());
+            return Err(Error::new(Code::StorageFull, message)
+                .hint(format!("free {} bytes; nothing changed", RESERVE_BYTES - free)));
+        }
+        self.waits = 0;
+        self.db.apply_batch(std::mem::take(&mut self.waiting)).context(Code::Unavailable, named)?;
+        self.db.flush().context(Code::Unavailable, named)?;
+        Ok(())
     }
 
     /// Reads everything back, then swaps. The other state must not be open. Returns the number of
@@ -89,23 +114,21 @@ impl Rewrite {
 
     /// Everything is read back and durable.
     pub(super) fn seal(mut self) -> Result<Sealed> {
-        self.store.commit(std::mem::take(&mut self.waiting))?;
-        let Rewrite { directory, store, written, .. } = self;
-        drop(store);
+        self.write()?;
+        let Rewrite { directory, db, written, .. } = self;
+        drop(db);
         let building = beside(&directory, "building");
+        let db = super::open_with_patience(&building)?;
         let mut read = Sum::default();
-        let store = Store::open_unversioned(&building)?;
-        for entry in store.entries() {
-            let (key, bytes) = entry?;
+        for entry in db.iter() {
+            let (key, bytes) = entries::text_key(entry)?;
             read.add(&key, &bytes);
         }
-        let db = store.db();
-        drop(store);
         if read != written {
             let message = format!("{} does not hold what was written", building.display());
             return Err(Error::new(Code::Corrupt, message).hint("check the disk; nothing changed"));
         }
-        sync(&building)
+        durable::sync_all(&building)
             .context(Code::Unavailable, || format!("can not sync {}", building.display()))?;
         Ok(Sealed { directory, records: written.records, db })
     }
@@ -132,18 +155,6 @@ impl Sealed {
 pub(super) fn beside(directory: &Path, suffix: &str) -> PathBuf {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     directory.with_file_name(format!("{name}.{suffix}"))
-}
-
-/// The files of a closed state, and that they are in it.
-fn sync(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        match path.is_dir() {
-            true => sync(&path)?,
-            false => File::open(&path)?.sync_all()?,
-        }
-    }
-    File::open(directory)?.sync_all()
 }
 
 fn swap(directory: &Path, replaced: &Replaced) -> io::Result<()> {
