@@ -15,7 +15,7 @@ mod recovery;
 mod redo;
 mod rest;
 mod runs;
-mod space;
+pub(crate) mod space;
 mod stores;
 mod traces;
 mod versions;

@@ -44,3 +44,18 @@ fn counts_beyond_all_numbers_do_not_balance() {
     assert_eq!(sum.filtered, u64::MAX);
     assert!(!sum.balances());
 }
+
+/// As for a moment when another one takes its place.
+#[test]
+fn a_write_does_not_need_the_state_to_be_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("state")).unwrap();
+    let store = store.with_free_bytes(|path| match path.ends_with("state") {
+        true => Err(std::io::ErrorKind::NotFound.into()),
+        false => Ok(u64::MAX),
+    });
+    let op = || vec![Op::Delete { key: "event/btch_1/000001".to_string() }];
+    store.commit(op()).unwrap();
+    let store = store.with_free_bytes(|_| Err(std::io::ErrorKind::NotFound.into()));
+    assert_eq!(store.commit(op()).unwrap_err().code(), Code::Unavailable);
+}

@@ -1,6 +1,7 @@
 //! Compacting loses nothing, wherever it is cut off.
 
 use super::{copy, entries, home, small_batch};
+use crate::cli::space::Disk;
 use crate::support::quarry::Bench;
 use quarry::model::Name;
 use quarry::store::{NamespaceRecord, Op, Store};
@@ -121,6 +122,24 @@ fn a_state_that_can_not_be_compacted_stays_in_use() {
     assert!(entries(data).contains_key("namespace/bad"));
     let names: Vec<_> = std::fs::read_dir(data).unwrap().flatten().collect();
     assert_eq!(names.len(), 1, "{names:?}");
+}
+
+/// A mount point can not be renamed.
+#[test]
+fn a_state_that_can_not_change_places_stays_in_use() {
+    let bench = Bench::new();
+    let Some(disk) = Disk::mount(&bench, 64) else { return };
+    let store = Store::open_compacting(&disk.mount, 0).unwrap();
+    for last_run in 0..ROUNDS {
+        store.commit(round(last_run)).unwrap();
+    }
+    store.settle().unwrap();
+    assert_eq!(store.poison(), None);
+    drop(store);
+    let store = Store::open(&disk.mount).unwrap();
+    assert!(store.namespaces().unwrap().iter().all(|(_, record)| record.last_run == ROUNDS - 1));
+    let left: Vec<_> = std::fs::read_dir(bench.path("")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 /// Every layout of directories that a crash between two steps of the swap leaves.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A small disk in memory; `None` where it can not be had.
-struct Disk {
-    mount: PathBuf,
+pub(crate) struct Disk {
+    pub(crate) mount: PathBuf,
 }
 
 impl Disk {
-    fn mount(bench: &Bench, megabytes: u64) -> Option<Disk> {
+    pub(crate) fn mount(bench: &Bench, megabytes: u64) -> Option<Disk> {
         let mount = bench.path("disk");
         std::fs::create_dir(&mount).unwrap();
         let size = format!("size={megabytes}m");
