@@ -22,8 +22,8 @@ const GROWTH_MIN: u64 = 5;
 /// part of writing them.
 const LOOK_OPS_MIN: u64 = 1024;
 const LOOK_RECORDS: u64 = 4;
-/// Room that the new files may take for each live byte until they are closed.
-const ROOM_RATIO: u64 = 2;
+/// Room that the new files may take for each live byte: 2.4 to 3.4 times were seen.
+const ROOM_RATIO: u64 = 4;
 
 pub(super) struct Compaction {
     directory: PathBuf,
