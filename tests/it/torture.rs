@@ -8,6 +8,7 @@ mod fuzz;
 mod hostile;
 mod kill;
 mod memo;
+mod planted;
 mod power;
 mod soak;
 

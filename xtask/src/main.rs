@@ -8,6 +8,7 @@ mod guests;
 mod host;
 mod languages;
 mod lint;
+mod planted;
 mod registry;
 mod steps;
 mod test;
@@ -26,6 +27,7 @@ The project's chores: ./x COMMAND
   test [FILTER…]   build everything and run the tests (all, or those whose name contains a filter)
   bench ARG…       build everything, then run the benchmark: ./x bench engine
   torture KIND …   build everything, then break it: ./x torture (lists the kinds)
+  planted [NAME…]  plant known bugs in a copy, one by one: `torture sim` has to find each
   client-check     build everything, then call every operation through the public Python client
   fuzz-api ARG…    build everything, then fuzz the API: ./x fuzz-api --cases 10000 --seed 1
   guests           build the extractors: plugins, hostile test guests, examples
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
 
 fn run(words: &[String]) -> Result<()> {
     let (command, rest) = words.split_first().map_or(("help", words), |(c, rest)| (c, rest));
-    let takes_arguments = matches!(command, "demo" | "test" | "bench" | "torture" | "fuzz-api");
+    let takes_arguments =
+        matches!(command, "demo" | "test" | "bench" | "torture" | "planted" | "fuzz-api");
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("`./x {command}` takes no arguments, but got `{word}`");
     }
@@ -61,6 +64,7 @@ fn run(words: &[String]) -> Result<()> {
         "test" => test::run(&tree, rest),
         "bench" => bench::run(&tree, rest),
         "torture" => bench::run(&tree, &[&["torture".to_string()], rest].concat()),
+        "planted" => planted::run(&tree, rest),
         "client-check" => client::check_alone(&tree),
         "fuzz-api" => client::fuzz_alone(&tree, rest),
         "guests" => guests::run(&tree),

@@ -2,6 +2,7 @@
 
 use super::{copy, entries, home, small_batch};
 use crate::cli::space::Disk;
+use crate::support::api::Bed;
 use crate::support::quarry::Bench;
 use quarry::model::Name;
 use quarry::store::{NamespaceRecord, Op, Store};
@@ -100,6 +101,25 @@ fn who_reads_a_state_when_it_is_compacted_reads_to_the_end() {
     let keys: Vec<_> = std::iter::once(first).chain(reading.map(Result::unwrap)).collect();
     assert_eq!(keys.len() as u64, RECORDS + 1, "the version, too");
     assert!(store.namespaces().unwrap().iter().all(|(_, record)| record.last_run == ROUNDS));
+}
+
+/// By a counter of the whole process: what other tests compact counts, too.
+#[test]
+fn compactions_are_counted() {
+    let bed = Bed::new();
+    let counted = || {
+        let metrics = String::from_utf8(bed.get("/metrics").body).unwrap();
+        let line =
+            metrics.lines().find_map(|it| it.strip_prefix("quarry_state_compactions_total "));
+        line.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    worn(temporary.path());
+    let before = counted();
+    let store = Store::open_compacting(&temporary.path().join("state"), 0).unwrap();
+    store.commit(round(ROUNDS)).unwrap();
+    store.settle().unwrap();
+    assert!(counted() > before);
 }
 
 #[test]
