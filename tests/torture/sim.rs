@@ -11,14 +11,22 @@ use super::world::faults::Plan;
 use anyhow::{Context, Result, bail, ensure};
 use model::{Expected, Model};
 use quarry::engine::redo::Redo;
-use quarry::engine::{Engine, Submitted};
+use quarry::engine::{Engine, Stop, Submitted};
 use quarry::error::{Code, Error};
 use quarry::model::{BatchEvent, BatchId, BatchStatus};
 use quarry::store::{BatchRecord, Store};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const MANIFESTS: [&str; 3] = ["first", "second", "third"];
+
+/// How a user ends a run early.
+const STOPS: [(&str, fn(&Stop)); 3] = [
+    ("drained", Stop::drain),
+    ("canceled", Stop::cancel),
+    ("canceled and discarded", Stop::cancel_and_discard),
+];
 
 /// `--seed N --seeds 1` repeats one.
 pub(crate) fn run(torture: &Torture) -> Result<String> {
@@ -82,6 +90,8 @@ struct Sim<'a> {
     draws: u64,
     /// The batch that ended in this step.
     ended: Option<BatchRecord>,
+    /// The run whose documents were deleted in this step.
+    discarded: Option<u64>,
     /// What was done, for whoever reads a failure.
     story: Vec<String>,
 }
@@ -92,7 +102,8 @@ impl<'a> Sim<'a> {
         let manifests = MANIFESTS.map(|name| world.manifest(name, &rows(name)));
         let manifests = manifests.into_iter().collect::<Result<_>>()?;
         let model = Model::new(expected);
-        Ok(Sim { world, manifests, model, seed, draws: 0, ended: None, story: Vec::new() })
+        let (ended, discarded, story) = (None, None, Vec::new());
+        Ok(Sim { world, manifests, model, seed, draws: 0, ended, discarded, story })
     }
 
     fn draw(&mut self, below: u64) -> u64 {
@@ -127,7 +138,9 @@ impl<'a> Sim<'a> {
             ensure!(typed, "an error of the kind {:?}", error.code());
         }
         let engine = self.world.open(Plan::Calm)?;
-        let ended = self.ended.take();
+        let (ended, discarded) = (self.ended.take(), self.discarded.take());
+        let left = discarded.and_then(|run| model::left_of(&self.world.sink, run));
+        ensure!(left.is_none(), "of a run that was discarded there is {left:?}");
         let ended = ended.map_or(Ok(()), |record| self.model.ended(&engine, &record));
         let checked = ended.and_then(|()| self.model.check(&engine, &self.world.sink));
         self.world.close(engine);
@@ -200,7 +213,19 @@ impl<'a> Sim<'a> {
     fn run(&mut self, engine: &Engine, id: &BatchId, done: &mut Counts) -> Result<Option<Error>> {
         self.story.push(format!("  run {id}"));
         self.model.begun(engine, id)?;
-        match self.world.run(engine, id) {
+        let stop = Arc::new(Stop::default());
+        if let Some((name, how)) = STOPS.get(self.draw(3 * STOPS.len() as u64) as usize) {
+            let after = self.draw(160);
+            self.story.push(format!("  {name} after {after} effects"));
+            let stop = stop.clone();
+            self.world.faults.after(after, move || how(&stop));
+        }
+        match self.world.run_until(engine, id, &stop) {
+            Ok(record) if record.status == BatchStatus::Canceled && stop.canceled() => {
+                done.canceled += 1;
+                self.discarded = stop.discarding().then_some(record.run);
+                Ok(None)
+            }
             Ok(record) => {
                 done.completed += 1;
                 done.memoized += u64::from(record.collections.iter().any(|c| c.funnel.skipped > 0));
@@ -226,6 +251,7 @@ impl<'a> Sim<'a> {
         let discarded = sink
             .delete_run(&record.namespace, record.run)
             .and_then(|_| sink.flush(&record.namespace));
+        self.discarded = discarded.is_ok().then_some(record.run);
         Ok(discarded.err())
     }
 

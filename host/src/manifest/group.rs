@@ -1,7 +1,7 @@
 //! One row group of a Parquet file, fetched and then decoded page by page.
 
 use super::object::ObjectFile;
-use super::pages::CheckedPages;
+use super::pages::{CheckedPages, check_header};
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::RowGroups;
@@ -123,8 +123,11 @@ impl Read for Bounded {
 impl ChunkReader for Chunk {
     type T = Bounded;
 
+    /// Where a page begins: the library reads nothing else in this way.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(Bounded(self.from(start)?))
+        let bytes = self.from(start)?;
+        check_header(&bytes)?;
+        Ok(Bounded(bytes))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {

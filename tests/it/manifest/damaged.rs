@@ -2,8 +2,8 @@
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Encoding;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use quarry::error::{Code, Result};
 use quarry::manifest::Manifest;
 use std::path::Path;
@@ -78,6 +78,45 @@ fn a_page_that_claims_more_values_than_it_has_is_not_decoded() {
         assert_eq!(error.code(), Code::Invalid);
         let chain = error.chain();
         assert!(chain.contains("a page claims 127 values where 20 can be"), "{chain}");
+    }
+}
+
+/// Room for a decompressed page is made before anything is decompressed.
+#[test]
+fn a_page_that_claims_to_decompress_to_gigabytes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.parquet");
+    let runtime = Runtime::new().unwrap();
+    // A text that compresses as well as one can, in a page larger than any that is usual.
+    let zeros: ArrayRef = Arc::new(StringArray::from_iter_values(["0".repeat(32 << 20)]));
+    let rows_of_zeros = RecordBatch::try_from_iter([("text", zeros)]).unwrap();
+    for compression in [
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+    ] {
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_compression(compression);
+        let mut file = Vec::new();
+        let schema = rows_of_zeros.schema();
+        let mut writer = ArrowWriter::try_new(&mut file, schema, Some(properties.build())).unwrap();
+        writer.write(&rows_of_zeros).unwrap();
+        writer.close().unwrap();
+        std::fs::write(&path, &file).unwrap();
+        assert_eq!(rows(&path, &runtime).unwrap(), 1, "{compression}");
+        // After the magic: a data page (0), then its size, twice because of zigzag.
+        let mut header = vec![0x15, 0x00, 0x15];
+        varint(&mut header, 2 * ((32 << 20) + 4));
+        assert_eq!(file[4..11], header, "{compression}");
+        // The largest of as many bytes.
+        file[7..11].copy_from_slice(&[0xfe, 0xff, 0xff, 0x7f]);
+        std::fs::write(&path, &file).unwrap();
+        let error = rows(&path, &runtime).unwrap_err();
+        assert_eq!(error.code(), Code::Invalid);
+        let chain = error.chain();
+        assert!(chain.contains("claims to be 134217727"), "{compression}: {chain}");
     }
 }
 

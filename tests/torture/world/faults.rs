@@ -83,6 +83,8 @@ struct State {
     /// Tries at the broken site.
     tries: u64,
     sites: Vec<&'static str>,
+    /// What somebody does when so many effects were begun.
+    later: Option<(u64, Box<dyn FnOnce() + Send>)>,
 }
 
 /// Why an effect did not happen or was not answered.
@@ -116,6 +118,7 @@ impl Faults {
             broken: None,
             tries: 0,
             sites: Vec::new(),
+            later: None,
         };
         Arc::new(Faults { state: Mutex::new(state), env })
     }
@@ -128,8 +131,14 @@ impl Faults {
     pub(crate) fn begin(&self, plan: Plan) {
         let mut state = self.state();
         (state.plan, state.count, state.dead) = (plan, 0, false);
-        (state.broken, state.tries) = (None, 0);
+        (state.broken, state.tries, state.later) = (None, 0, None);
         state.sites.clear();
+    }
+
+    /// Before the effect after so many more, somebody does that; never where the process ends first.
+    pub(crate) fn after(&self, effects: u64, act: impl FnOnce() + Send + 'static) {
+        let mut state = self.state();
+        state.later = Some((state.count + 1 + effects, Box::new(act)));
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -158,6 +167,10 @@ impl Faults {
         }
         state.count += 1;
         state.sites.push(site);
+        let now = state.count;
+        if let Some((_, act)) = state.later.take_if(|(effect, _)| *effect == now) {
+            act();
+        }
         if let Some((broken, failure)) = state.broken
             && broken == site
         {

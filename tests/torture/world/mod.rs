@@ -188,7 +188,16 @@ impl World {
     }
 
     pub(crate) fn run(&self, engine: &Engine, id: &BatchId) -> quarry::error::Result<BatchRecord> {
-        engine.run(id, &Arc::new(Stop::default()), &|_, _| ())
+        self.run_until(engine, id, &Arc::new(Stop::default()))
+    }
+
+    pub(crate) fn run_until(
+        &self,
+        engine: &Engine,
+        id: &BatchId,
+        stop: &Arc<Stop>,
+    ) -> quarry::error::Result<BatchRecord> {
+        engine.run(id, stop, &|_, _| ())
     }
 
     /// Submits, or takes up what an earlier process left, and runs to the end.

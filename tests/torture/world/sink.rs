@@ -47,7 +47,7 @@ fn lineage<'a>(document: &'a Document, field: &str) -> Option<&'a serde_json::Va
     document.payload.get(LINEAGE_FIELD)?.get(field)
 }
 
-fn run_of(document: &Document) -> u64 {
+pub(crate) fn run_of(document: &Document) -> u64 {
     lineage(document, "run").and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
 
