@@ -16,6 +16,8 @@ use kinds::world::World;
 use kinds::world::faults::Plan;
 use kinds::world::guest::KILLER;
 use kinds::{Torture, effects, faulty, rebuild, sim, webhooks};
+use quarry::engine::{Stop, Submitted};
+use std::sync::Arc;
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
     let work = tempfile::tempdir().unwrap();
@@ -35,6 +37,48 @@ fn whatever_fails_costs_time_or_gives_an_error_and_never_a_document() {
 #[test]
 fn whatever_happens_in_whatever_order_nothing_is_lost_or_doubled() {
     println!("{}", figure(sim::run, &[("seeds", 12)]));
+}
+
+/// Its documents may be gone already when it dies.
+#[test]
+fn a_batch_that_dies_while_it_is_discarded_goes_on_with_all_its_documents() {
+    let rows: Vec<_> = (0..8).map(|row| (format!("o{row}"), format!("{row} good"))).collect();
+    let run = |plan: Plan, cancel: Option<u64>| {
+        let work = tempfile::tempdir().unwrap();
+        let world = World::new(work.path()).unwrap();
+        let manifest = world.manifest("notes", &rows).unwrap();
+        let engine = world.open(Plan::Calm).unwrap();
+        let Submitted::Ready(id) = world.submit(&engine, &manifest, false, false).unwrap() else {
+            panic!("nothing was there to be unchanged");
+        };
+        world.close(engine);
+        let engine = world.open(plan).unwrap();
+        let stop = Arc::new(Stop::default());
+        if let Some(effects) = cancel {
+            let stop = stop.clone();
+            world.faults.after(effects, move || stop.cancel_and_discard());
+        }
+        let _ = world.run_until(&engine, &id, &stop);
+        let deleted = world.faults.sites().contains(&"delete run");
+        world.close(engine);
+        let engine = world.open(Plan::Calm).unwrap();
+        let goes_on = !engine.store.batch(&id).unwrap().status.is_terminal();
+        if goes_on {
+            world.run(&engine, &id).unwrap();
+        }
+        world.close(engine);
+        (deleted && goes_on, format!("{:?}", world.sink.documents()))
+    };
+    let (_, undisturbed) = run(Plan::Calm, None);
+    let mut taken_up = 0;
+    for effect in 85..125 {
+        let (was_deleted, documents) = run(Plan::Crash { effect, after: true }, Some(84));
+        if was_deleted {
+            assert_eq!(documents, undisturbed, "after effect {effect}");
+            taken_up += 1;
+        }
+    }
+    assert!(taken_up > 3, "{taken_up} died between the deletion and the end");
 }
 
 #[test]

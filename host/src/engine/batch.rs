@@ -169,6 +169,9 @@ impl Engine {
                 self.store.settle()?;
                 (record.collections, record.repeated_partitions) = finish::summarize(run)?;
                 if let Some(sink) = self.sink.as_ref().filter(|_| run.stop.discarding()) {
+                    // First the state: where the cancel does not get to its end, the batch goes on
+                    // and has to write again what was deleted.
+                    self.store.commit(self.unsink(&record, &run.plan)?)?;
                     sink.delete_run(&run.plan.namespace, run.run)?;
                     sink.flush(&run.plan.namespace)?;
                 }
