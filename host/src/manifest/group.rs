@@ -105,29 +105,35 @@ impl Length for Chunk {
     }
 }
 
-/// Bytes whose end is an error. The library passes over what it does not know, and of a header that
-/// claims two billion of that it would ask for each (`parquet_thrift.rs` of 60.1).
-pub(super) struct Bounded(Bytes);
+/// A page from its header on, which is all that the library reads in this way, and not even that
+/// where it has looked at the header before. The end of the bytes is an error: the library passes
+/// over what it does not know, and of a header that claims two billion of that it would ask for each
+/// (`parquet_thrift.rs` of 60.1).
+pub(super) struct Header {
+    bytes: Bytes,
+    checked: bool,
+}
 
-impl Read for Bounded {
+impl Read for Header {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.0.is_empty() && !to.is_empty() {
+        if !self.checked {
+            check_header(&self.bytes).map_err(io::Error::other)?;
+            self.checked = true;
+        }
+        if self.bytes.is_empty() && !to.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let bytes = to.len().min(self.0.len());
-        self.0.copy_to_slice(&mut to[..bytes]);
+        let bytes = to.len().min(self.bytes.len());
+        self.bytes.copy_to_slice(&mut to[..bytes]);
         Ok(bytes)
     }
 }
 
 impl ChunkReader for Chunk {
-    type T = Bounded;
+    type T = Header;
 
-    /// Where a page begins: the library reads nothing else in this way.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let bytes = self.from(start)?;
-        check_header(&bytes)?;
-        Ok(Bounded(bytes))
+        Ok(Header { bytes: self.from(start)?, checked: false })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
