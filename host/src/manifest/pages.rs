@@ -1,8 +1,8 @@
 //! Pages that are looked at before they are decoded: the decoders make room for as many values as a
 //! page claims, and a damaged or crafted one claims gigabytes that no allocator gives.
 //!
-//! Encodings: the Parquet format's `Encodings.md`, DELTA_BINARY_PACKED and those made of it. Headers:
-//! its `parquet.thrift`, `PageHeader`, in Thrift's compact protocol.
+//! Encodings: the Parquet format's `Encodings.md`, DELTA_BINARY_PACKED and those made of it.
+//! Headers: its `parquet.thrift`, `PageHeader`, in Thrift's compact protocol.
 
 use super::group::Chunk;
 use parquet::basic::Encoding;
