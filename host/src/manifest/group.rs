@@ -107,8 +107,8 @@ impl Length for Chunk {
 
 /// A page from its header on, which is all that the library reads in this way, and not even that
 /// where it has looked at the header before. The end of the bytes is an error: the library passes
-/// over what it does not know, and of a header that claims two billion of that it would ask for each
-/// (`parquet_thrift.rs` of 60.1).
+/// over what it does not know, and of a header that claims two billion of that it would ask for
+/// each (`parquet_thrift.rs` of 60.1).
 pub(super) struct Header {
     bytes: Bytes,
     checked: bool,

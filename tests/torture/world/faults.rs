@@ -135,7 +135,7 @@ impl Faults {
         state.sites.clear();
     }
 
-    /// Before the effect after so many more, somebody does that; never where the process ends first.
+    /// Before the effect after so many more, somebody does that; not where the process ends first.
     pub(crate) fn after(&self, effects: u64, act: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
         state.later = Some((state.count + 1 + effects, Box::new(act)));
