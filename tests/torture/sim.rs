@@ -21,8 +21,10 @@ use std::sync::atomic::Ordering;
 
 const MANIFESTS: [&str; 3] = ["first", "second", "third"];
 
+type Stopping = (&'static str, fn(&Stop));
+
 /// How a user ends a run early.
-const STOPS: [(&str, fn(&Stop)); 3] = [
+const STOPS: [Stopping; 3] = [
     ("drained", Stop::drain),
     ("canceled", Stop::cancel),
     ("canceled and discarded", Stop::cancel_and_discard),
