@@ -2,6 +2,7 @@
 
 mod batches;
 mod buckets;
+mod cancel;
 mod collections;
 mod documents;
 mod errors;

@@ -49,7 +49,7 @@ macro_rules! suite {
             a_vector_of_zeros_is_stored_and_scores_zero
             pages_come_in_order_and_lose_nothing
             stale_documents_of_the_named_objects_go_and_no_others
-            the_documents_of_a_run_go_and_no_others
+            the_documents_of_a_batch_go_and_no_others
             the_named_documents_go_and_no_others
             fields_are_set_and_taken_away_and_the_rest_stays
             counting_follows_the_filter

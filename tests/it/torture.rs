@@ -13,10 +13,12 @@ mod power;
 mod soak;
 
 use kinds::world::World;
-use kinds::world::faults::Plan;
+use kinds::world::faults::{Failure, Plan};
 use kinds::world::guest::KILLER;
 use kinds::{Torture, effects, faulty, rebuild, sim, webhooks};
 use quarry::engine::{Stop, Submitted};
+use quarry::error::Code;
+use quarry::model::{BatchId, BatchStatus};
 use std::sync::Arc;
 
 fn figure(run: fn(&Torture) -> anyhow::Result<String>, numbers: &[(&str, u64)]) -> String {
@@ -59,7 +61,7 @@ fn a_batch_that_dies_while_it_is_discarded_goes_on_with_all_its_documents() {
             world.faults.after(effects, move || stop.cancel_and_discard());
         }
         let _ = world.run_until(&engine, &id, &stop);
-        let deleted = world.faults.sites().contains(&"delete run");
+        let deleted = world.faults.sites().contains(&"delete batch");
         world.close(engine);
         let engine = world.open(Plan::Calm).unwrap();
         let goes_on = !engine.store.batch(&id).unwrap().status.is_terminal();
@@ -79,6 +81,67 @@ fn a_batch_that_dies_while_it_is_discarded_goes_on_with_all_its_documents() {
         }
     }
     assert!(taken_up > 3, "{taken_up} died between the deletion and the end");
+}
+
+/// A batch that waits for its first run, and that many effects later the sink is written to first.
+fn queued(world: &World, name: &str) -> (BatchId, u64) {
+    let rows: Vec<_> = (0..8).map(|row| (format!("{name}{row}"), format!("{row} good"))).collect();
+    let submit = |world: &World| {
+        let manifest = world.manifest(name, &rows).unwrap();
+        let engine = world.open(Plan::Calm).unwrap();
+        let submitted = world.submit(&engine, &manifest, false, false).unwrap();
+        world.close(engine);
+        let Submitted::Ready(id) = submitted else { panic!("there is no such batch yet") };
+        id
+    };
+    let work = tempfile::tempdir().unwrap();
+    let calm = World::new(work.path()).unwrap();
+    let id = submit(&calm);
+    let engine = calm.open(Plan::Calm).unwrap();
+    calm.run(&engine, &id).unwrap();
+    let written = calm.faults.sites().iter().position(|site| *site == "upsert").unwrap();
+    (submit(world), written as u64 + 1)
+}
+
+#[test]
+fn a_batch_that_is_canceled_while_it_waits_for_its_sink_is_canceled() {
+    let work = tempfile::tempdir().unwrap();
+    let world = World::new(work.path()).unwrap();
+    let (id, written) = queued(&world, "o");
+    let engine = world.open(Plan::Fail { effect: written, failure: Failure::Full }).unwrap();
+    let stop = Arc::new(Stop::default());
+    let asked = stop.clone();
+    let begun = world.faults.sites().len() as u64;
+    world.faults.after(written + 5 - begun, move || asked.cancel());
+    let record = world.run_until(&engine, &id, &stop).unwrap();
+    assert_eq!(record.status, BatchStatus::Canceled);
+    assert!(world.faults.tries() > 3, "it did not wait");
+    let events = engine.store.events(&id).unwrap();
+    assert!(events.iter().any(|event| event.kind == "parked"), "{events:?}");
+}
+
+#[test]
+fn what_a_batch_wrote_before_another_one_goes_with_it() {
+    let work = tempfile::tempdir().unwrap();
+    let world = World::new(work.path()).unwrap();
+    let ((first, written), (second, _)) = (queued(&world, "a"), queued(&world, "b"));
+    let engine = world.open(Plan::Calm).unwrap();
+    let stop = Arc::new(Stop::default());
+    let asked = stop.clone();
+    let begun = world.faults.sites().len() as u64;
+    world.faults.after(written - begun, move || asked.drain());
+    assert_eq!(world.run_until(&engine, &first, &stop).unwrap_err().code(), Code::Interrupted);
+    let early = world.sink.documents().len();
+    assert!(early > 0, "it wrote nothing before it was stopped");
+    world.run(&engine, &second).unwrap();
+    let both = world.sink.documents().len();
+    assert!(both > early);
+    // It is a later run than the second batch now, and ends before it writes anything.
+    let stop = Arc::new(Stop::default());
+    stop.cancel_and_discard();
+    let record = world.run_until(&engine, &first, &stop).unwrap();
+    assert_eq!((record.status, record.discarded), (BatchStatus::Canceled, true));
+    assert_eq!(world.sink.documents().len(), both - early);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use model::{Expected, Model};
 use quarry::engine::redo::Redo;
 use quarry::engine::{Engine, Stop, Submitted};
 use quarry::error::{Code, Error};
-use quarry::model::{BatchEvent, BatchId, BatchStatus};
-use quarry::store::{BatchRecord, Store};
+use quarry::model::{BatchId, BatchStatus};
+use quarry::store::BatchRecord;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,8 +92,8 @@ struct Sim<'a> {
     draws: u64,
     /// The batch that ended in this step.
     ended: Option<BatchRecord>,
-    /// The run whose documents were deleted in this step.
-    discarded: Option<u64>,
+    /// The batch whose documents were deleted in this step.
+    discarded: Option<BatchId>,
     /// What was done, for whoever reads a failure.
     story: Vec<String>,
 }
@@ -141,8 +141,8 @@ impl<'a> Sim<'a> {
         }
         let engine = self.world.open(Plan::Calm)?;
         let (ended, discarded) = (self.ended.take(), self.discarded.take());
-        let left = discarded.and_then(|run| model::left_of(&self.world.sink, run));
-        ensure!(left.is_none(), "of a run that was discarded there is {left:?}");
+        let left = discarded.and_then(|batch| model::left_of(&self.world.sink, &batch));
+        ensure!(left.is_none(), "of a batch that was discarded there is {left:?}");
         let ended = ended.map_or(Ok(()), |record| self.model.ended(&engine, &record));
         let checked = ended.and_then(|()| self.model.check(&engine, &self.world.sink));
         self.world.close(engine);
@@ -225,7 +225,7 @@ impl<'a> Sim<'a> {
         match self.world.run_until(engine, id, &stop) {
             Ok(record) if record.status == BatchStatus::Canceled && stop.canceled() => {
                 done.canceled += 1;
-                self.discarded = stop.discarding().then_some(record.run);
+                self.discarded = stop.discarding().then_some(record.id);
                 Ok(None)
             }
             Ok(record) => {
@@ -235,26 +235,26 @@ impl<'a> Sim<'a> {
                 self.ended = Some(record);
                 Ok(None)
             }
-            Err(error) => Ok(Some(error)),
+            Err(error) => {
+                let goes_on = stop.canceled() && error.code() == Code::Interrupted;
+                ensure!(!goes_on, "{id} was canceled and is to go on: {}", error.chain());
+                Ok(Some(error))
+            }
         }
     }
 
-    /// As the command line does it where nobody runs the batch.
+    /// Where nobody runs the batch.
     fn cancel(&mut self, engine: &Engine, record: &BatchRecord) -> Result<Option<Error>> {
-        let discard = self.draw(2) == 0 && record.run > 0;
+        let discard = self.draw(2) == 0;
         self.story.push(format!("  cancel {} discard {discard}", record.id));
         self.model.begun(engine, &record.id)?;
-        let mut canceled = record.clone();
-        canceled.status = record.status.after(BatchEvent::Cancel)?;
-        if let Err(error) = engine.store.commit(vec![Store::put_batch(&canceled)?]) {
-            return Ok(Some(error));
+        match engine.cancel(record.clone(), None, discard) {
+            Ok((record, _)) => {
+                self.discarded = discard.then_some(record.id);
+                Ok(None)
+            }
+            Err(error) => Ok(Some(error)),
         }
-        let Some(sink) = engine.sink.as_ref().filter(|_| discard) else { return Ok(None) };
-        let discarded = sink
-            .delete_run(&record.namespace, record.run)
-            .and_then(|_| sink.flush(&record.namespace));
-        self.discarded = discarded.is_ok().then_some(record.run);
-        Ok(discarded.err())
     }
 
     fn redo(&mut self, engine: &Engine, record: &BatchRecord) -> Result<Option<Error>> {
@@ -266,7 +266,9 @@ impl<'a> Sim<'a> {
         match engine.redo(&record.id, redo) {
             Ok((after, redone)) => {
                 let changed = after.round > record.round;
-                if changed != (redone.partitions > 0) {
+                let unfinished =
+                    matches!(record.status, BatchStatus::Canceled | BatchStatus::Failed);
+                if changed != (redone.partitions > 0 || unfinished) {
                     bail!(
                         "{redone:?}, but the round went from {} to {}",
                         record.round,

@@ -175,7 +175,7 @@ impl Rebuilding<'_> {
         if round > record.round {
             record.round = round;
             record.status = BatchStatus::Processing;
-            (record.ended_at, record.history) = (None, None);
+            (record.ended_at, record.history, record.discarded) = (None, None, false);
             record.collections.clear();
         }
         Ok(Some(record))

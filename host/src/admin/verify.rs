@@ -335,7 +335,7 @@ impl Verifying<'_> {
             let later = own().any(|other| other.run > batch.run && other.fence > 0);
             let complete =
                 matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors);
-            if self.deep && complete && !later {
+            if self.deep && complete && !batch.discarded && !later {
                 self.count(name, collection, &state.sink, batch);
             }
         }

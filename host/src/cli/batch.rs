@@ -308,7 +308,13 @@ fn redo(options: &GlobalOptions, id: &str, redo: Redo, effort: &Effort) -> Done 
         return Ok(DONE);
     }
     let (partitions, rows) = (redone.dropped, redone.rows);
-    printer::note(options, &format!("{partitions} partitions, {rows} failed rows among them"));
+    printer::note(
+        options,
+        &match partitions {
+            0 => "what had not run".to_string(),
+            _ => format!("{partitions} partitions, {rows} failed rows among them"),
+        },
+    );
     go_on(options, &app, &record.id)
 }
 
@@ -334,10 +340,8 @@ fn cancel(options: &GlobalOptions, server: &Server, id: &str, discard: bool) -> 
     };
     let record = app.engine.store.batch(&id)?;
     let app = reopened_for(app, options, &record)?;
-    let record = app.engine.cancel(record, None)?;
-    if discard && let Some(sink) = app.sink(&record.sink)? {
-        let deleted = sink.delete_run(&record.namespace, record.run)?;
-        sink.flush(&record.namespace)?;
+    let (record, deleted) = app.engine.cancel(record, None, discard)?;
+    if discard {
         printer::note(options, &format!("{deleted} documents deleted"));
     }
     printer::one(options, &summary(&record), &GET);

@@ -90,15 +90,15 @@ impl Control {
         let mut batch: Batch = view.batch;
         let id = batch.id.clone();
         batch.again_from = None;
-        if view.record.is_none() {
+        let Some(before) = &view.record else {
             // It never began: all of it is still to be done.
             batch.task = None;
             let data = json!({ "batch_id": id });
             let task = self.queue(batch, "batch.resubmitted", data)?;
             return Ok((Some(task), Redone::default()));
-        }
-        let (_, redone) = self.engine.redo(&id, redo)?;
-        if redone.partitions == 0 {
+        };
+        let (record, redone) = self.engine.redo(&id, redo)?;
+        if record.round == before.round {
             return Ok((None, redone));
         }
         batch.retries += 1;

@@ -117,6 +117,7 @@ impl Control {
             error: None,
             retries: 0,
             again_from: None,
+            cancel: None,
             created_at: now.clone(),
             updated_at: now,
             submitted_at: None,
@@ -335,7 +336,7 @@ impl Control {
             ended_at: None,
         };
         batch.phase = Phase::Submitted;
-        batch.error = None;
+        (batch.error, batch.cancel) = (None, None);
         batch.task = Some(task.id.clone());
         batch.submitted_at = Some(now.clone());
         batch.updated_at = now.clone();
@@ -352,48 +353,6 @@ impl Control {
         self.dispatch.ring();
         self.rang();
         Ok(task)
-    }
-
-    /// A state first, a signal second: what runs is stopped in the middle of guest calls. Asked
-    /// again, nothing more happens.
-    pub fn cancel_batch(
-        &self,
-        id: &BatchId,
-        discard: bool,
-        reason: Option<&str>,
-    ) -> Result<BatchView> {
-        let _lock = self.locks.hold(id.as_str());
-        let view = self.batch(id.as_str())?;
-        if view.status() == BatchStatus::Canceled {
-            return Ok(view);
-        }
-        if view.status().is_terminal() {
-            return Err(illegal(view.status(), "be canceled"));
-        }
-        let mut batch = view.batch.clone();
-        batch.error = reason.map(str::to_string).or(batch.error);
-        batch.updated_at = self.now();
-        if let Some(running) = &view.running {
-            match discard {
-                true => running.stop.cancel_and_discard(),
-                false => running.stop.cancel(),
-            }
-            self.engine.store.commit(vec![Store::put(id.as_str(), &batch)?])?;
-            return self.view(batch);
-        }
-        let begun = view.record.filter(|record| !record.status.is_terminal());
-        if let Some(record) = begun {
-            self.engine.cancel(record, reason)?;
-        }
-        batch.phase = Phase::Canceled;
-        let data = json!({ "batch_id": id, "reason": reason });
-        let mut ops = self.occur(&batch.namespace, id.as_str(), "batch.canceled", data)?;
-        ops.push(Store::put(id.as_str(), &batch)?);
-        ops.extend(self.unqueue(&batch)?);
-        ops.extend(self.end_task(&batch)?);
-        self.engine.store.commit(ops)?;
-        self.rang();
-        self.view(batch)
     }
 
     /// Forgets where it waits.
@@ -423,20 +382,6 @@ impl Control {
             Err(error) if !matches!(error.code(), Code::Conflict | Code::NotFound) => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Deletes what the batch has written and no later one has written again.
-    pub fn delete_batch_documents(&self, namespace: &Namespace, view: &BatchView) -> Result<u64> {
-        if !view.status().is_terminal() && view.status() != BatchStatus::Draft {
-            return Err(illegal(view.status(), "lose its documents").hint("cancel it first"));
-        }
-        let (Some(sink), Some(record)) = (&self.engine.sink, &view.record) else { return Ok(0) };
-        if record.run == 0 || sink.layout(&namespace.key)?.is_none() {
-            return Ok(0);
-        }
-        let deleted = sink.delete_run(&namespace.key, record.run)?;
-        sink.flush(&namespace.key)?;
-        Ok(deleted)
     }
 
     /// What a look at it shows, while this process runs it.

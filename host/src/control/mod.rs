@@ -8,6 +8,7 @@ mod again;
 mod background;
 mod batches;
 mod buckets;
+mod cancel;
 mod collections;
 mod deliveries;
 mod dispatch;

@@ -43,11 +43,11 @@ impl Control {
                     false => Err(error),
                 };
             }
-            if running.stop.canceled() {
-                let record = self.engine.store.batch(id)?;
-                self.engine.cancel(record, batch.error.as_deref())?;
-            } else {
-                self.run(batch, running)?;
+            let now = self.batch(id.as_str())?;
+            match (now.batch.cancel, now.record) {
+                // While it was prepared, or an earlier run of it did not get to its end.
+                (Some(_), Some(record)) => drop(self.cancel_begun(&now.batch, record)?),
+                _ => self.run(batch, running)?,
             }
         }
         self.conclude(queued, batch)
@@ -161,11 +161,13 @@ impl Control {
         for collection in self.collections(&namespace)? {
             let key = collection.key.as_str();
             if record.collections.iter().any(|summary| summary.collection.as_str() == key) {
-                let _lock = self.locks.hold(collection.id.as_str());
-                let (stats, op) = self.documents_changed(&namespace, &collection)?;
-                self.engine.store.commit(vec![op])?;
+                let stats = self.recount(&namespace, &collection)?;
                 told.push(written(&collection, &stats, &record));
             }
+        }
+        // One that was canceled by nobody who ran it says nothing of its collections.
+        if told.is_empty() {
+            self.recount_discarded(&batch.namespace, &record)?;
         }
         self.mark(&namespace, batch, &record)?;
         let _lock = self.locks.hold(batch.id.as_str());

@@ -163,17 +163,20 @@ impl Engine {
     ) -> Result<BatchRecord> {
         let mut record = run.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.parked = None;
+        let ended = match ended {
+            // It waited for a store or a sink.
+            Err(error) if error.code() == Code::Interrupted && run.stop.canceled() => {
+                Ok(Ended::Canceled)
+            }
+            ended => ended,
+        };
         match ended {
             Ok(Ended::Finished) => self.finish(run, &mut record, flattened).map(|()| record),
             Ok(Ended::Canceled) => {
                 self.store.settle()?;
                 (record.collections, record.repeated_partitions) = finish::summarize(run)?;
-                if let Some(sink) = self.sink.as_ref().filter(|_| run.stop.discarding()) {
-                    // First the state: where the cancel does not get to its end, the batch goes on
-                    // and has to write again what was deleted.
-                    self.store.commit(self.unsink(&record, &run.plan)?)?;
-                    sink.delete_run(&run.plan.namespace, run.run)?;
-                    sink.flush(&run.plan.namespace)?;
+                if run.stop.discarding() {
+                    self.discard(&mut record, &run.plan)?;
                 }
                 self.end(run, &mut record, BatchEvent::Cancel).map(|()| record)
             }
@@ -226,29 +229,15 @@ impl Engine {
         record.ended_at = Some(self.env.timestamp());
         let mut ops = self.event(record, "ended", record.status.as_str())?;
         let history = history::name(run.round);
-        let keys = run.patiently("write the history", || {
+        let keys = run.to_the_end("write the history", || {
             history::write(&run.artifacts, &history, &run.plan, &self.store, &run.batch)
         })?;
         record.history = Some(history);
         let summary = encode_summary(record)?;
-        run.patiently("write the summary", || run.artifacts.put(SUMMARY, summary.clone().into()))?;
+        run.to_the_end("write the summary", || run.artifacts.put(SUMMARY, summary.clone().into()))?;
         ops.push(Store::put_batch(record)?);
         ops.extend(keys.iter().map(|key| Store::delete_partition(&run.batch, key)));
         self.store.commit(ops)
-    }
-
-    /// Ends a batch that nobody runs. Its summary says so before the state does: a state that is
-    /// derived from the object store must not take it up again.
-    pub fn cancel(&self, mut record: BatchRecord, error: Option<&str>) -> Result<BatchRecord> {
-        let queued = record.status != BatchStatus::Draft;
-        record.status = record.status.after(BatchEvent::Cancel)?;
-        record.ended_at = Some(self.env.timestamp());
-        record.error = error.map(str::to_string).or(record.error);
-        if queued {
-            self.folder(&record).put(SUMMARY, encode_summary(&record)?.into())?;
-        }
-        self.store.commit(vec![Store::put_batch(&record)?])?;
-        Ok(record)
     }
 
     /// An event of the batch, counted in the record.
@@ -272,7 +261,7 @@ impl Engine {
     }
 
     /// Everything that is in the sink goes there again.
-    fn unsink(&self, record: &BatchRecord, plan: &Plan) -> Result<Vec<Op>> {
+    pub(super) fn unsink(&self, record: &BatchRecord, plan: &Plan) -> Result<Vec<Op>> {
         let mut ops = Vec::new();
         for entry in self.store.partitions(&record.id) {
             let (key, mut partition) = entry?;
@@ -285,7 +274,7 @@ impl Engine {
     }
 }
 
-fn encode_summary(record: &BatchRecord) -> Result<Vec<u8>> {
+pub(super) fn encode_summary(record: &BatchRecord) -> Result<Vec<u8>> {
     serde_json::to_vec_pretty(record)
         .context(Code::Internal, || "can not encode the summary".to_string())
 }

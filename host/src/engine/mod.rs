@@ -7,6 +7,7 @@
 mod assemble;
 mod batch;
 mod bind;
+mod cancel;
 mod columns;
 pub mod commit;
 mod convert;

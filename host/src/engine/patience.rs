@@ -152,4 +152,13 @@ impl Run {
             self.env.pause(pause, |pause| self.stop.wait(pause));
         }
     }
+
+    /// The same for the last effects of a batch: that it was canceled does not hold them up, and
+    /// they are tried a few times.
+    pub(super) fn to_the_end<T>(&self, what: &str, effect: impl FnMut() -> Result<T>) -> Result<T> {
+        match self.stop.canceled() {
+            true => retry(&self.env, &self.patience, effect),
+            false => self.patiently(what, effect),
+        }
+    }
 }

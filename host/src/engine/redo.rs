@@ -53,7 +53,8 @@ pub struct RedoNote {
 }
 
 impl Engine {
-    /// Queues the batch again without those partitions. Nothing changes when there are none.
+    /// Queues the batch again without those partitions. Nothing changes when there are none, save
+    /// for a batch that did not get to its end: that goes on with what it never ran.
     pub fn redo(&self, id: &BatchId, redo: Redo) -> Result<(BatchRecord, Redone)> {
         let mut record = self.store.batch(id)?;
         let status = record.status.after(BatchEvent::Redo)?;
@@ -76,10 +77,12 @@ impl Engine {
             Ok(true)
         })?;
         let (chosen, mut redone) = self.choose(&record, &plan, &redo, &all)?;
-        if chosen.is_empty() {
+        let complete =
+            matches!(record.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors);
+        if chosen.is_empty() && complete {
             return Ok((record, redone));
         }
-        let was_canceled = record.status == BatchStatus::Canceled;
+        let discarded = std::mem::take(&mut record.discarded);
         let gone = with_descendants(&plan, &chosen, all.iter().map(|(key, _)| key));
         redone.dropped = gone.len() as u64;
         record.round += 1;
@@ -96,8 +99,7 @@ impl Engine {
         ops.push(Store::put_batch(&record)?);
         for (key, mut partition) in all.into_iter().filter(|(key, _)| !gone.contains(key)) {
             let searchable = self.sink.is_some() && plan.collections[key.collection].searchable;
-            if was_canceled {
-                // Whoever canceled may have had the documents deleted.
+            if discarded {
                 partition.state.unsink(searchable);
             }
             ops.push(Store::put_partition(id, &key, &partition)?);

@@ -58,8 +58,9 @@ impl Engine {
             else {
                 return Ok(true);
             };
-            // Those that were left as they were say so.
-            let kept = kept.filter(|kept| kept.in_place);
+            // Those that were left as they were say so, until the rest was deleted.
+            let left = record.discarded && record.kept_in_place;
+            let kept = kept.filter(|kept| kept.in_place || left);
             let kept = kept.map(|kept| (kept.batch.to_string(), kept.run));
             let (batch, run) =
                 kept.as_ref().map_or((&batch, record.run), |(batch, run)| (batch, *run));
@@ -77,6 +78,10 @@ impl Engine {
             Ok(true)
         })?;
         sink.flush(&plan.namespace)?;
+        if record.discarded {
+            // After they had taken the place of others.
+            sink.delete_batch(&plan.namespace, &record.id)?;
+        }
         if matches!(record.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors) {
             let (plan, artifacts, run) = (&plan, &folder, record.run);
             let ended = finish::Finished { plan, artifacts, run, dead, in_place };

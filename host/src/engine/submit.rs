@@ -56,6 +56,7 @@ impl Engine {
         }
         let complete = earlier.into_iter().rev().find(|batch| {
             matches!(batch.status, BatchStatus::Completed | BatchStatus::CompletedWithErrors)
+                && !batch.discarded
         });
         match complete {
             Some(batch) if !submission.force && self.still_holds(&plan, &batch)? => {
@@ -118,7 +119,7 @@ impl Engine {
             return Err(Error::new(Code::Conflict, message)
                 .hint("continue it with --resume, or begin anew with --force"));
         }
-        self.cancel(batch.clone(), Some("set aside by a new run with --force"))?;
+        self.cancel(batch.clone(), Some("set aside by a new run with --force"), false)?;
         self.submit(submission, progress)
     }
 
@@ -216,6 +217,7 @@ impl Engine {
             events: 0,
             history: None,
             kept_in_place: false,
+            discarded: false,
             collections: Vec::new(),
         };
         self.store.commit(vec![Store::put_batch(&record)?])?;

@@ -11,7 +11,7 @@
 //! It would have to read every document, and pages and counts would no longer come from one place.
 
 use crate::error::{Error, Result};
-use crate::model::{Condition, Filter, Operator};
+use crate::model::{BatchId, Condition, Filter, Operator};
 use qdrant_client::qdrant;
 use serde_json::{Value, json};
 
@@ -46,9 +46,9 @@ pub(super) fn stale(collection: &str, objects: &[String], run: u64) -> Filter {
     Filter { and, case_sensitive: true, ..Filter::default() }
 }
 
-/// Documents that the run wrote.
-pub(super) fn of_run(run: u64) -> Filter {
-    let and = vec![lineage("run", Operator::Eq, json!(run))];
+/// Documents that the batch wrote.
+pub(super) fn of_batch(batch: &BatchId) -> Filter {
+    let and = vec![lineage("batch", Operator::Eq, json!(batch.as_str()))];
     Filter { and, case_sensitive: true, ..Filter::default() }
 }
 

@@ -24,7 +24,7 @@ pub use remote::QdrantSink;
 pub use spec::{SinkSpec, open};
 
 use crate::error::{Error, Result};
-use crate::model::{Distance, Document, DocumentId, Filter, Name, Vector};
+use crate::model::{BatchId, Distance, Document, DocumentId, Filter, Name, Vector};
 use serde_json::{Map, Value};
 
 /// The named vectors of a namespace and the payload fields that are indexed.
@@ -106,8 +106,9 @@ pub struct Page {
 }
 
 /// Fields of the lineage that are indexed in every namespace, whatever its layout: searches name
-/// the collection, clean-up the objects and runs.
-const LINEAGE: [(&str, IndexKind); 3] = [
+/// the collection, clean-up the objects, runs and batches.
+const LINEAGE: [(&str, IndexKind); 4] = [
+    ("_quarry.batch", IndexKind::Keyword),
     ("_quarry.collection", IndexKind::Keyword),
     ("_quarry.object", IndexKind::Keyword),
     ("_quarry.run", IndexKind::Integer),
@@ -147,9 +148,9 @@ pub trait VectorSink: Send + Sync {
         run: u64,
     ) -> Result<u64>;
 
-    /// Deletes the documents that the run wrote, whatever their collection. Returns how many there
-    /// were.
-    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64>;
+    /// Deletes the documents that the batch wrote and no later one wrote again, whatever their
+    /// collection and run. Returns how many there were.
+    fn delete_batch(&self, namespace: &Name, batch: &BatchId) -> Result<u64>;
 
     /// Deletes these documents; fine where there is none.
     fn delete(&self, namespace: &Name, ids: &[DocumentId]) -> Result<()>;

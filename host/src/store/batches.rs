@@ -49,6 +49,9 @@ pub struct BatchRecord {
     /// What it keeps of an earlier batch is in the sink as that one left it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_in_place: bool,
+    /// Its documents were deleted since it wrote them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discarded: bool,
     /// Filled at the end, in the order of the plan.
     #[serde(default)]
     pub collections: Vec<CollectionSummary>,

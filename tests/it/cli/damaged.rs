@@ -1,7 +1,9 @@
 //! Vectors that do not open any more are written again from the parts.
 
 use super::{PIPELINE, notes};
+use crate::support::api::Bed;
 use crate::support::quarry::Bench;
+use quarry::model::BatchId;
 use std::fs;
 use std::path::Path;
 
@@ -55,4 +57,35 @@ fn a_restoration_that_was_cut_off_begins_anew() {
     bench.json(&run);
     assert_eq!(bench.json(&list), expected);
     assert!(!vectors.join(".damaged-test").exists());
+}
+
+#[test]
+fn documents_that_were_deleted_with_their_batch_do_not_come_back() {
+    let bench = Bench::new();
+    bench.write("p.toml", PIPELINE);
+    notes(&bench, "first.parquet", &[("a", "one two three"), ("b", "four five six")]);
+    notes(&bench, "second.parquet", &[("a", "seven eight"), ("c", "the quick brown fox")]);
+    notes(&bench, "third.parquet", &[("d", "a blue lake")]);
+    let run = |name: &str| bench.json(&["run", "p.toml", "--manifest", name]);
+    run("first.parquet");
+    let second = run("second.parquet");
+    let list = ["documents", "list", "notes", "--limit", "100"];
+    let all = bench.json(&list);
+    {
+        let bed = Bed::over(&bench.path("quarry-data"));
+        let id = BatchId::parse(second["batch"]["id"].as_str().unwrap()).unwrap();
+        let record = bed.app.engine.store.batch(&id).unwrap();
+        let (_, deleted) = bed.app.engine.discard_ended(record).unwrap();
+        assert_eq!(deleted, 2, "one of `a` and one of `c`");
+    }
+    run("third.parquet");
+    let expected = bench.json(&list);
+    assert_eq!(expected.as_array().unwrap().len(), 2, "one of `b` and one of `d`: {expected}");
+    assert!(break_vectors(&bench.path("quarry-data/vectors/test")) > 0);
+    assert_eq!(run("third.parquet")["changed"], false);
+    assert_eq!(bench.json(&list), expected);
+    // The batch can still be run again, and so can its manifest.
+    let id = second["batch"]["id"].as_str().unwrap();
+    bench.json(&["batch", "resubmit", id, "--from-tier", "0"]);
+    assert_eq!(bench.json(&list).as_array().unwrap().len(), all.as_array().unwrap().len() + 1);
 }

@@ -14,7 +14,10 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn new() -> Story {
-        let bed = Bed::running();
+        Story::on(Bed::running())
+    }
+
+    pub(crate) fn on(bed: Bed) -> Story {
         let schema = json!({ "properties": { "text": { "type": "text" } } });
         let made = bed
             .post("/v1/buckets", json!({ "bucket_name": "texts", "bucket_schema": schema }))

@@ -3,7 +3,7 @@
 use super::super::world::World;
 use super::super::world::faults::Plan;
 use super::super::world::guest::{FLAKY, POISON};
-use super::super::world::sink::{SinkDisk, run_of};
+use super::super::world::sink::{SinkDisk, is_of};
 use anyhow::{Result, ensure};
 use quarry::engine::Engine;
 use quarry::model::{BatchId, BatchStatus, Document, LINEAGE_FIELD};
@@ -64,9 +64,9 @@ fn shown(mut document: Document) -> (String, String) {
     (object, format!("{} {payload} {:?}", document.id, document.vectors))
 }
 
-/// A document of the run, if there is one.
-pub(super) fn left_of(sink: &SinkDisk, run: u64) -> Option<Document> {
-    sink.documents().into_iter().find(|document| run_of(document) == run)
+/// A document of the batch, if there is one.
+pub(super) fn left_of(sink: &SinkDisk, batch: &BatchId) -> Option<Document> {
+    sink.documents().into_iter().find(|document| is_of(document, batch))
 }
 
 pub(super) struct Model<'a> {

@@ -3,7 +3,9 @@
 
 use super::faults::{Faults, Happens, Judgement, Refusal};
 use quarry::error::{Code, Error, Result};
-use quarry::model::{Condition, Document, DocumentId, Filter, LINEAGE_FIELD, Name, Operator};
+use quarry::model::{
+    BatchId, Condition, Document, DocumentId, Filter, LINEAGE_FIELD, Name, Operator,
+};
 use quarry::sink::{Hit, Layout, Page, Scroll, Search, VectorSink};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +49,11 @@ fn lineage<'a>(document: &'a Document, field: &str) -> Option<&'a serde_json::Va
     document.payload.get(LINEAGE_FIELD)?.get(field)
 }
 
-pub(crate) fn run_of(document: &Document) -> u64 {
+pub(crate) fn is_of(document: &Document, batch: &BatchId) -> bool {
+    lineage(document, "batch").is_some_and(|own| own == batch.as_str())
+}
+
+fn run_of(document: &Document) -> u64 {
     lineage(document, "run").and_then(serde_json::Value::as_u64).unwrap_or(0)
 }
 
@@ -144,10 +150,11 @@ impl VectorSink for ModelSink {
         })
     }
 
-    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64> {
-        self.judged("delete run", |state, _| {
+    fn delete_batch(&self, namespace: &Name, batch: &BatchId) -> Result<u64> {
+        self.judged("delete batch", |state, _| {
             let before = state.visible.len();
-            state.visible.retain(|(own, _), document| own != namespace || run_of(document) != run);
+            let gone = |own: &Name, document: &Document| own == namespace && is_of(document, batch);
+            state.visible.retain(|(own, _), document| !gone(own, document));
             Ok((before - state.visible.len()) as u64)
         })
     }

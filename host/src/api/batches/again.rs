@@ -77,6 +77,7 @@ fn again(call: &Call, view: &BatchView, redo: Redo) -> Result<Again> {
     Ok(Again {
         success: true,
         message: match &task {
+            Some(_) if redone.dropped == 0 => "what had not run is run".to_string(),
             Some(_) => format!("{} partitions run again", redone.dropped),
             None => "there is nothing to run again".to_string(),
         },

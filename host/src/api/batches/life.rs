@@ -219,7 +219,7 @@ struct DeletedDocuments {
 /// Those that no later batch has written again.
 fn delete_documents(call: &Call, _: NoQuery, (): ()) -> Result<DeletedDocuments> {
     let (namespace, _, view) = find_in_bucket(call)?;
-    let deleted = call.control.delete_batch_documents(&namespace, &view)?;
+    let deleted = call.control.delete_batch_documents(&namespace, &view.batch.id)?;
     Ok(DeletedDocuments {
         success: true,
         batch_id: view.batch.id.to_string(),

@@ -62,6 +62,9 @@ pub(super) fn status(view: &BatchView, sight: Option<&Sight>, objects: u64) -> S
     let documents = thousands(documents);
     match view.status() {
         BatchStatus::Draft => format!("Draft with {count} objects"),
+        BatchStatus::Queued | BatchStatus::Processing if view.batch.cancel.is_some() => {
+            "Being canceled".to_string()
+        }
         BatchStatus::Queued => format!("Waiting to process {count} objects"),
         BatchStatus::Processing => match sight {
             Some(sight) => processing(sight),

@@ -216,19 +216,28 @@ fn descended(number: u64, collection: &str, object: &str, run: u64) -> Document 
     document
 }
 
-pub(super) fn the_documents_of_a_run_go_and_no_others(stage: &mut Stage) -> Outcome {
+pub(super) fn the_documents_of_a_batch_go_and_no_others(stage: &mut Stage) -> Outcome {
     stage.prepare()?;
+    let [first, second] = [1, 2].map(|number| BatchId::from_uuid(Uuid::from_u128(number)));
+    let written = |number: u64, collection: &str, run: u64, batch: &BatchId| {
+        let mut document = descended(number, collection, "obj_a", run);
+        document.payload["_quarry"]["batch"] = json!(batch.as_str());
+        document
+    };
     stage.write(vec![
-        descended(1, "chunks", "obj_a", 1),
-        descended(2, "chunks", "obj_a", 2),
-        descended(3, "other", "obj_b", 2),
-        descended(4, "chunks", "obj_b", 3),
+        written(1, "chunks", 1, &first),
+        written(2, "chunks", 2, &second),
+        written(3, "other", 2, &second),
+        // Taken up again after another batch had written.
+        written(4, "chunks", 3, &first),
+        written(5, "chunks", 4, &second),
+        descended(6, "chunks", "obj_a", 4),
     ])?;
-    let deleted = stage.sink()?.delete_run(&stage.namespace, 2)?;
-    ensure!(deleted == 2, "documents 2 and 3 are of run 2, {deleted} were deleted");
+    let deleted = stage.sink()?.delete_batch(&stage.namespace, &second)?;
+    ensure!(deleted == 3, "2, 3 and 5 are of the second batch, {deleted} were deleted");
     let left = matching(stage, all(Vec::new()))?;
-    ensure!(left == [1, 4], "{left:?} are left");
-    let deleted = stage.sink()?.delete_run(&stage.namespace, 2)?;
+    ensure!(left == [1, 4, 6], "{left:?} are left");
+    let deleted = stage.sink()?.delete_batch(&stage.namespace, &second)?;
     ensure!(deleted == 0, "deleting again deleted {deleted}");
     Ok(())
 }

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::error::{Code, Error, Result};
 use crate::model::{
-    Condition, Distance, Document, DocumentId, Filter, Name, Operator, SparseVector, Vector,
+    BatchId, Condition, Distance, Document, DocumentId, Filter, Name, Operator, SparseVector,
+    Vector,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -86,7 +87,7 @@ cases! {
         a_vector_of_zeros_is_stored_and_scores_zero
         pages_come_in_order_and_lose_nothing
         stale_documents_of_the_named_objects_go_and_no_others
-        the_documents_of_a_run_go_and_no_others
+        the_documents_of_a_batch_go_and_no_others
         the_named_documents_go_and_no_others
         fields_are_set_and_taken_away_and_the_rest_stays
     ]

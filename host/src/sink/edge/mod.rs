@@ -19,7 +19,7 @@ use super::{Hit, IndexKind, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, Vect
 use crate::durable;
 use crate::env::{FreeBytes, free_bytes};
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{Document, DocumentId, Filter, Name};
+use crate::model::{BatchId, Document, DocumentId, Filter, Name};
 use engine::{
     PointOperations, QueryEnum, ScoringQuery, UpdateOperation, WithPayloadInterface, WithVector,
 };
@@ -42,6 +42,8 @@ const LOCK: &str = "lock";
 /// Indexed when the first stale documents are looked for: at a million documents its values take
 /// 500 MB of memory, more than everything else together.
 const OBJECT: &str = "_quarry.object";
+/// Not indexed: a batch is deleted so rarely that looking at every document will do.
+const BATCH: &str = "_quarry.batch";
 const RUN: &str = "_quarry.run";
 
 /// Weight of the first rank in a fused search: Qdrant's default, which a server uses too.
@@ -240,8 +242,8 @@ impl VectorSink for EdgeSink {
         Ok(deleted)
     }
 
-    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64> {
-        let written = filter::of_run(run);
+    fn delete_batch(&self, namespace: &Name, batch: &BatchId) -> Result<u64> {
+        let written = filter::of_batch(batch);
         let found = self.count(namespace, Some(&written))?;
         if found > 0 {
             let delete = PointOperations::DeletePointsByFilter(engine_filter(&written)?);

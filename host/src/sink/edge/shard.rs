@@ -302,9 +302,10 @@ fn graphs(m: usize) -> engine::HnswIndexConfig {
     engine::HnswIndexConfig { m, memory: Some(Memory::Cold), ..default }
 }
 
-/// The indexes of `layout` and those of the lineage that every write and clean-up needs.
+/// The indexes of `layout` and those of the lineage that every write and search needs.
 fn all_indexes(layout: &Layout) -> Vec<IndexSpec> {
-    let lineage = LINEAGE.into_iter().filter(|(path, _)| *path != super::OBJECT);
+    let later = [super::OBJECT, super::BATCH];
+    let lineage = LINEAGE.into_iter().filter(|(path, _)| !later.contains(path));
     let lineage = lineage.map(|(path, kind)| IndexSpec { path: path.to_string(), kind });
     lineage.chain(layout.indexes.iter().cloned()).collect()
 }

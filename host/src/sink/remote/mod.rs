@@ -8,7 +8,7 @@ use super::{
     Hit, IndexSpec, LINEAGE, Layout, Page, SCROLL_LIMIT_MAX, Scroll, Search, VectorSink, filter,
 };
 use crate::error::{Code, Context, Error, Result};
-use crate::model::{Document, DocumentId, Filter, Name};
+use crate::model::{BatchId, Document, DocumentId, Filter, Name};
 use qdrant_client::{Qdrant, QdrantError, qdrant};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -274,8 +274,8 @@ impl VectorSink for QdrantSink {
         Ok(deleted)
     }
 
-    fn delete_run(&self, namespace: &Name, run: u64) -> Result<u64> {
-        let written = filter::of_run(run);
+    fn delete_batch(&self, namespace: &Name, batch: &BatchId) -> Result<u64> {
+        let written = filter::of_batch(batch);
         let found = self.count(namespace, Some(&written))?;
         if found > 0 {
             self.delete_matching(namespace, &written)?;

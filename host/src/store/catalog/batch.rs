@@ -44,6 +44,9 @@ pub struct Batch {
     /// Of a draft that was run before: it runs from this tier on when it is submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_from: Option<u64>,
+    /// It runs, and somebody has canceled it: whoever takes it up again ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
     pub created_at: String,
     pub updated_at: String,
     #[serde(default)]
@@ -61,6 +64,14 @@ pub enum Phase {
     Ended,
     /// Ended before it began.
     Canceled,
+}
+
+/// What is to become of the documents of a canceled batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cancel {
+    Keep,
+    Discard,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ mod task;
 mod upload;
 mod webhook;
 
-pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Input, Phase, Queued};
+pub use batch::{BATCH_OBJECTS_CHUNK, Batch, BatchObjects, Cancel, Input, Phase, Queued};
 pub use bucket::{Bucket, BucketStats};
 pub use collection::{Collection, CollectionStats, Shape, ShapeField, ShapeVector, Source};
 pub use grant::{Grant, GrantEvent, GrantEventKind};
