@@ -45,11 +45,14 @@ impl Engine {
         });
         let schedule = || Schedule::new(run.plan.clone(), id.clone(), flattened.clone());
         let mut ended = begun.and_then(|()| run.work(schedule()));
-        // Vectors that a power cut has torn may open, and fail only when they are written to.
-        if matches!(&ended, Err(error) if error.code() == Code::Corrupt)
-            && self.mend(&run.plan.namespace)?
-        {
-            ended = run.work(schedule());
+        // Vectors that a power cut has torn may open, and fail only when they are written to: as
+        // damaged, or once the patience is over as out of reach.
+        if matches!(&ended, Err(e) if matches!(e.code(), Code::Corrupt | Code::Unavailable)) {
+            match self.mend(&run.plan.namespace) {
+                Ok(true) => ended = run.work(schedule()),
+                Ok(false) => {}
+                Err(error) => ended = Err(error),
+            }
         }
         let concluded = self.conclude(&run, &flattened, ended);
         tell(&mut span, &concluded);

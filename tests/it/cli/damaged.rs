@@ -1,6 +1,7 @@
 //! Vectors that do not open any more are written again from the parts.
 
 use super::{PIPELINE, notes};
+use crate::admin::copy;
 use crate::support::api::Bed;
 use crate::support::quarry::Bench;
 use quarry::model::BatchId;
@@ -39,6 +40,29 @@ fn vectors_that_do_not_open_are_written_again_with_all_batches_in_their_order() 
     assert_eq!(bench.json(&second)["changed"], false);
     assert_eq!(bench.json(&list), expected);
     assert!(!vectors.join(".damaged-test").exists());
+}
+
+#[test]
+fn vectors_that_open_and_can_not_be_written_are_written_again() {
+    let bench = Bench::new();
+    bench.write("p.toml", PIPELINE);
+    notes(&bench, "first.parquet", &[("a", "one two three"), ("b", "four five six")]);
+    notes(&bench, "second.parquet", &[("c", "seven eight")]);
+    bench.json(&["run", "p.toml", "--manifest", "first.parquet"]);
+    let (data, before) = (bench.path("quarry-data"), bench.path("before"));
+    fs::rename(&data, &before).unwrap();
+    for torn in ["payload_storage/page_0.dat", "vector_storage-embedding/vectors/chunk_0.mmap"] {
+        let _ = fs::remove_dir_all(&data);
+        copy(&before, &data);
+        let mut segments = fs::read_dir(data.join("vectors/test/segments")).unwrap();
+        fs::write(segments.next().unwrap().unwrap().path().join(torn), "").unwrap();
+        // Without patience the first failure is the last.
+        let run = ["run", "p.toml", "--manifest", "second.parquet", "--patience", "0"];
+        let ran = bench.json(&run);
+        assert_eq!(ran["batch"]["status"], "COMPLETED", "{torn}: {ran}");
+        let documents = bench.json(&["documents", "list", "notes", "--limit", "100"]);
+        assert_eq!(documents.as_array().unwrap().len(), 3, "{torn}: {documents}");
+    }
 }
 
 #[test]
