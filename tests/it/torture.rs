@@ -83,48 +83,60 @@ fn a_batch_that_dies_while_it_is_discarded_goes_on_with_all_its_documents() {
     assert!(taken_up > 3, "{taken_up} died between the deletion and the end");
 }
 
-/// A batch that waits for its first run, and that many effects later the sink is written to first.
-fn queued(world: &World, name: &str) -> (BatchId, u64) {
+fn submitted(world: &World, name: &str) -> BatchId {
     let rows: Vec<_> = (0..8).map(|row| (format!("{name}{row}"), format!("{row} good"))).collect();
-    let submit = |world: &World| {
-        let manifest = world.manifest(name, &rows).unwrap();
-        let engine = world.open(Plan::Calm).unwrap();
-        let submitted = world.submit(&engine, &manifest, false, false).unwrap();
-        world.close(engine);
-        let Submitted::Ready(id) = submitted else { panic!("there is no such batch yet") };
-        id
-    };
+    let manifest = world.manifest(name, &rows).unwrap();
+    let engine = world.open(Plan::Calm).unwrap();
+    let submitted = world.submit(&engine, &manifest, false, false).unwrap();
+    world.close(engine);
+    let Submitted::Ready(id) = submitted else { panic!("there is no such batch yet") };
+    id
+}
+
+/// The effect of a calm run of the last of these batches at which the site is reached first.
+fn effect_of(site: &str, names: &[&str]) -> u64 {
     let work = tempfile::tempdir().unwrap();
-    let calm = World::new(work.path()).unwrap();
-    let id = submit(&calm);
-    let engine = calm.open(Plan::Calm).unwrap();
-    calm.run(&engine, &id).unwrap();
-    let written = calm.faults.sites().iter().position(|site| *site == "upsert").unwrap();
-    (submit(world), written as u64 + 1)
+    let world = World::new(work.path()).unwrap();
+    for name in names {
+        let id = submitted(&world, name);
+        let engine = world.open(Plan::Calm).unwrap();
+        world.run(&engine, &id).unwrap();
+        world.close(engine);
+    }
+    world.faults.sites().iter().position(|reached| *reached == site).unwrap() as u64 + 1
 }
 
 #[test]
 fn a_batch_that_is_canceled_while_it_waits_for_its_sink_is_canceled() {
-    let work = tempfile::tempdir().unwrap();
-    let world = World::new(work.path()).unwrap();
-    let (id, written) = queued(&world, "o");
-    let engine = world.open(Plan::Fail { effect: written, failure: Failure::Full }).unwrap();
-    let stop = Arc::new(Stop::default());
-    let asked = stop.clone();
-    let begun = world.faults.sites().len() as u64;
-    world.faults.after(written + 5 - begun, move || asked.cancel());
-    let record = world.run_until(&engine, &id, &stop).unwrap();
-    assert_eq!(record.status, BatchStatus::Canceled);
-    assert!(world.faults.tries() > 3, "it did not wait");
-    let events = engine.store.events(&id).unwrap();
-    assert!(events.iter().any(|event| event.kind == "parked"), "{events:?}");
+    for site in ["prepare", "upsert", "flush", "delete stale"] {
+        let work = tempfile::tempdir().unwrap();
+        let world = World::new(work.path()).unwrap();
+        let early = submitted(&world, "early");
+        let engine = world.open(Plan::Calm).unwrap();
+        world.run(&engine, &early).unwrap();
+        world.close(engine);
+        let (id, effect) = (submitted(&world, "o"), effect_of(site, &["early", "o"]));
+        let engine = world.open(Plan::Fail { effect, failure: Failure::Full }).unwrap();
+        let stop = Arc::new(Stop::default());
+        let asked = stop.clone();
+        let begun = world.faults.sites().len() as u64;
+        world.faults.after(effect + 5 - begun, move || asked.cancel());
+        let record = world.run_until(&engine, &id, &stop).unwrap();
+        assert_eq!(record.status, BatchStatus::Canceled, "{site}");
+        assert!(world.faults.tries() > 1, "{site}: it did not wait");
+        let events = engine.store.events(&id).unwrap();
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["claimed", "parked", "ended"], "{site}");
+        world.close(engine);
+    }
 }
 
 #[test]
 fn what_a_batch_wrote_before_another_one_goes_with_it() {
     let work = tempfile::tempdir().unwrap();
     let world = World::new(work.path()).unwrap();
-    let ((first, written), (second, _)) = (queued(&world, "a"), queued(&world, "b"));
+    let (first, second) = (submitted(&world, "a"), submitted(&world, "b"));
+    let written = effect_of("upsert", &["a"]);
     let engine = world.open(Plan::Calm).unwrap();
     let stop = Arc::new(Stop::default());
     let asked = stop.clone();

@@ -166,23 +166,18 @@ impl Engine {
     ) -> Result<BatchRecord> {
         let mut record = run.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.parked = None;
-        let ended = match ended {
-            // It waited for a store or a sink.
-            Err(error) if error.code() == Code::Interrupted && run.stop.canceled() => {
-                Ok(Ended::Canceled)
-            }
-            ended => ended,
-        };
+        // It waited for a store or a sink.
+        let canceled = |error: &Error| error.code() == Code::Interrupted && run.stop.canceled();
         match ended {
-            Ok(Ended::Finished) => self.finish(run, &mut record, flattened).map(|()| record),
-            Ok(Ended::Canceled) => {
-                self.store.settle()?;
-                (record.collections, record.repeated_partitions) = finish::summarize(run)?;
-                if run.stop.discarding() {
-                    self.discard(&mut record, &run.plan)?;
+            Ok(Ended::Finished) => {
+                let mut finished = record.clone();
+                match self.finish(run, &mut finished, flattened) {
+                    Err(error) if canceled(&error) => self.end_canceled(run, record),
+                    done => done.map(|()| finished),
                 }
-                self.end(run, &mut record, BatchEvent::Cancel).map(|()| record)
             }
+            Ok(Ended::Canceled) => self.end_canceled(run, record),
+            Err(error) if canceled(&error) => self.end_canceled(run, record),
             Ok(Ended::Drained) => {
                 let error = Error::new(Code::Interrupted, "the run was asked to stop");
                 self.interrupted(record, &error)
@@ -197,6 +192,15 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    fn end_canceled(&self, run: &Run, mut record: BatchRecord) -> Result<BatchRecord> {
+        self.store.settle()?;
+        (record.collections, record.repeated_partitions) = finish::summarize(run)?;
+        if run.stop.discarding() {
+            self.discard(&mut record, &run.plan)?;
+        }
+        self.end(run, &mut record, BatchEvent::Cancel).map(|()| record)
     }
 
     fn interrupted(&self, mut record: BatchRecord, error: &Error) -> Result<BatchRecord> {
@@ -230,6 +234,8 @@ impl Engine {
     fn end(&self, run: &Run, record: &mut BatchRecord, event: BatchEvent) -> Result<()> {
         record.status = record.status.after(event)?;
         record.ended_at = Some(self.env.timestamp());
+        // What waited since the end of the work has told of it in the run's own record.
+        record.events = run.record().events.max(record.events);
         let mut ops = self.event(record, "ended", record.status.as_str())?;
         let history = history::name(run.round);
         let keys = run.to_the_end("write the history", || {
