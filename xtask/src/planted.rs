@@ -103,7 +103,8 @@ fn simulate(copy: &Tree) -> Result<String> {
     let Some((_, rest)) = errors.split_once(REPEAT) else { bail!("{errors}") };
     let repeat = rest.lines().next().unwrap_or_default();
     // The story of the seed stands between.
-    let cause = rest.split_once("Caused by:").map_or("", |(_, cause)| cause).trim();
+    let cause = rest.split_once("Caused by:").map_or("", |(_, cause)| cause);
+    let cause = cause.split("Stack backtrace").next().unwrap_or_default().trim();
     ensure!(!cause.is_empty(), "{errors}");
     let cause: Vec<&str> = cause.split_whitespace().collect();
     let shown: String = cause.join(" ").chars().take(CAUSE_CHARS).collect();
