@@ -85,7 +85,7 @@ fn the_documents_of_a_batch_are_deleted_and_counted() {
 }
 
 #[test]
-fn a_cancel_is_written_down_before_the_guest_is_stopped() {
+fn a_cancel_is_written_down_and_the_next_run_is_not_canceled_with_it() {
     let story = Story::new();
     story.collect(
         "stuck",
